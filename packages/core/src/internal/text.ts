@@ -1,0 +1,53 @@
+/**
+ * UTF-8 without repairs: what is ill-formed fails and never turns into U+FFFD. Source: RFC 3629 §3, RFC 4422 §5 item 3.
+ *
+ * @module
+ */
+import { SASLFailure } from "../errors.js";
+
+const encoder: TextEncoder = new TextEncoder();
+/** `ignoreBOM` keeps U+FEFF at the start: it is a character of the peer's text, not ours to drop. */
+const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A surrogate without its partner; with the `u` flag a pair reads as one code point and does not match. */
+const loneSurrogate: RegExp = /\p{Surrogate}/u;
+
+/** Up to this many characters a loop is faster than a call into the encoder. */
+const SHORT_CHARACTERS = 64;
+
+/**
+ * The UTF-8 bytes of a text.
+ *
+ * @param text any length; the empty string gives no bytes.
+ * @returns a new array that the caller owns.
+ * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate.
+ */
+export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
+  if (text.length <= SHORT_CHARACTERS) {
+    const bytes = new Uint8Array(text.length);
+    let i = 0;
+    for (; i < bytes.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) break;
+      bytes[i] = unit;
+    }
+    if (i === bytes.length) return bytes;
+  }
+  if (loneSurrogate.test(text)) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
+  return encoder.encode(text);
+}
+
+/**
+ * The text of UTF-8 bytes. A byte order mark at the start is kept as U+FEFF.
+ *
+ * @param bytes untrusted, any length; no bytes give the empty string. Neither changed nor kept.
+ * @throws {SASLFailure} `incorrect-encoding` when the bytes are no well-formed UTF-8: overlong forms, surrogates, code
+ *   points above U+10FFFF, stray or missing continuation bytes.
+ */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new SASLFailure("incorrect-encoding", "Bytes are not UTF-8");
+  }
+}
