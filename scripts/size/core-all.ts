@@ -1,0 +1,3 @@
+import * as core from "sasl-core";
+
+console.log(core);
