@@ -13,7 +13,10 @@ interface ProjectOptions {
   readonly dir?: string;
 }
 
-function project(name: string, { include, exclude = [], alias = {}, dir = "." }: ProjectOptions): TestProjectInlineConfiguration {
+function project(
+  name: string,
+  { include, exclude = [], alias = {}, dir = "." }: ProjectOptions,
+): TestProjectInlineConfiguration {
   return {
     root: `${root}${dir}`,
     resolve: { conditions, alias },
