@@ -10,7 +10,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { build, install, preparePath } from "./lib/install.mjs";
 import { root, run, StepFailed, say } from "./lib/run.mjs";
-import { runTests } from "./lib/tests.mjs";
+import { closingLine, runTests } from "./lib/tests.mjs";
 
 /**
  * @typedef {object} Task
@@ -24,7 +24,7 @@ const tasks = new Map(
     build: { built: true, run: async () => 0 },
     test: { built: true, run: runTests },
     demo: { built: true, run: program("examples/demo/dist/main.js") },
-    check: { built: true, run: program("scripts/check.mjs") },
+    check: { run: program("scripts/check.mjs") },
     size: { built: true, run: program("scripts/size.mjs") },
     bench: { built: true, run: program("bench/src/main.mjs") },
     "test:peers": { built: true, run: program("tests/peers/run.mjs") },
@@ -67,5 +67,6 @@ try {
 } catch (error) {
   if (!(error instanceof StepFailed)) throw error;
   say(`Stopped: ${error.message}`);
+  if (process.argv[2] === "test") say(closingLine({ passed: 0, failed: 1 }));
   process.exitCode = error.exitCode;
 }

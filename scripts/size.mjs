@@ -110,6 +110,13 @@ function sum(numbers) {
 }
 
 const faults = [];
-for (const program of programs) faults.push(...(await measure(program)));
+for (const program of programs) {
+  try {
+    faults.push(...(await measure(program)));
+  } catch (error) {
+    // esbuild has shown what was wrong with the sources.
+    faults.push(`${program.file}: ${error instanceof Error ? error.message.split("\n", 1)[0] : error}`);
+  }
+}
 for (const fault of faults) say(`FAULT ${fault}`);
 process.exitCode = faults.length === 0 ? 0 : 1;

@@ -14,14 +14,14 @@ import { publishedPackages } from "./workspace.mjs";
  * @param {string} folder an existing empty folder that takes the tarballs
  * @returns {Promise<{ name: string, tarball: string }[]>}
  */
-export async function packAll(folder) {
-  const packed = [];
-  for (const { path, manifest } of publishedPackages()) {
-    const into = join(folder, manifest.name);
-    mkdirSync(into);
-    // pnpm writes real versions where the manifests say "workspace:".
-    await must(`packing ${manifest.name}`, "pnpm", ["pack", "--pack-destination", into], { cwd: path, quiet: true });
-    packed.push({ name: manifest.name, tarball: join(into, `${manifest.name}-${manifest.version}.tgz`) });
-  }
-  return packed;
+export function packAll(folder) {
+  return Promise.all(
+    publishedPackages().map(async ({ path, manifest: { name, version } }) => {
+      const into = join(folder, name);
+      mkdirSync(into);
+      // pnpm writes real versions where the manifests say "workspace:".
+      await must(`packing ${name}`, "pnpm", ["pack", "--pack-destination", into], { cwd: path, quiet: true });
+      return { name, tarball: join(into, `${name}-${version}.tgz`) };
+    }),
+  );
 }
