@@ -49,12 +49,22 @@ function program(file, nodeOptions = []) {
   };
 }
 
+/** @param {string} version as in `process.versions.node` */
+function isSupported(version) {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 20 || (major === 20 && minor >= 19);
+}
+
 /** @param {string[]} argv */
 async function main([name = "", ...args]) {
   const task = tasks.get(name);
   if (task === undefined) {
     say(`Unknown task "${name}". Tasks: ${[...tasks.keys()].join(", ")}.`);
     return 64;
+  }
+  if (!isSupported(process.versions.node)) {
+    say(`Node.js ${process.versions.node} is too old; version 20.19 or newer is needed.`);
+    return 1;
   }
   await install();
   if (task.built) await build();
