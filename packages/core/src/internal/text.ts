@@ -33,8 +33,13 @@ export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
     }
     if (i === bytes.length) return bytes;
   }
-  if (loneSurrogate.test(text)) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
+  if (!isWellFormed(text)) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
   return encoder.encode(text);
+}
+
+/** Whether every surrogate of a text has its partner, so that the text is a sequence of characters. */
+export function isWellFormed(text: string): boolean {
+  return !loneSurrogate.test(text);
 }
 
 /**

@@ -1,0 +1,56 @@
+/**
+ * SASLprep: the one form of a user name or password that is compared, hashed and stored. Source: RFC 4013, on the
+ * Unicode 3.2 of RFC 3454.
+ *
+ * @module
+ */
+import { SASLFailure } from "../errors.js";
+import { isWellFormed } from "../internal/text.js";
+import type { Prepared, Refusal } from "./stringprep.js";
+
+/**
+ * What the text is for. Source: RFC 3454 §7. "stored": it goes into a store, where code points that Unicode 3.2 does not
+ * assign are refused. "query": it is compared with what is stored, and keeps them.
+ */
+export type SASLprepUsage = "stored" | "query";
+
+/** Loaded once and then kept: code without state, and `import()` alone would cost more than the preparation. */
+let stringprep: typeof import("./stringprep.js") | undefined;
+
+/**
+ * A user name or password after SASLprep. Printable ASCII comes back at once and as it is; other text makes the tables
+ * load first (2 kB), so the first such call gives a promise. `await` the result always.
+ *
+ * @param text untrusted, any length: bound it before. The result can be up to 18 times as long.
+ * @returns a text of at least one character, made of assigned characters when `usage` is "stored".
+ * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate; `malformed-message` when it holds a
+ *   prohibited or, as "stored", an unassigned character, mixes directions, or has nothing left after mapping;
+ *   `limit-exceeded` when it has more than 64 combining marks in a row. Thrown or in the promise, alike for `await`.
+ */
+export function saslprep(text: string, usage: SASLprepUsage): string | Promise<string> {
+  // RFC 4013 §2: printable ASCII maps to itself, is normalized, allowed, assigned and has no right-to-left character.
+  if (/^[ -~]+$/.test(text)) return text;
+  if (!isWellFormed(text)) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
+  if (stringprep !== undefined) return finish(stringprep.prepareSASLprep(text, usage));
+  return import("./stringprep.js").then((loaded) => {
+    stringprep = loaded;
+    return finish(loaded.prepareSASLprep(text, usage));
+  });
+}
+
+const reasons: Readonly<Record<Refusal, string>> = {
+  prohibited: "SASLprep prohibits a character of this text",
+  unassigned: "Text to be stored has a character that Unicode 3.2 does not assign",
+  bidirectional: "SASLprep refuses this mix of right-to-left and other characters",
+  "too-many-marks": "Text has too many combining marks in a row",
+};
+
+function finish(prepared: Prepared): string {
+  if ("refused" in prepared) {
+    const code = prepared.refused === "too-many-marks" ? "limit-exceeded" : "malformed-message";
+    throw new SASLFailure(code, reasons[prepared.refused]);
+  }
+  // RFC 4616 §2, RFC 5802 §5.1: a name or password that preparation empties fails.
+  if (prepared.text === "") throw new SASLFailure("malformed-message", "Nothing is left of the text after SASLprep");
+  return prepared.text;
+}
