@@ -132,6 +132,8 @@ export async function interleave(candidates, { rounds, slotMs }) {
       // A different one begins each round, so that no candidate always follows the same neighbour.
       const i = (turn + round) % candidates.length;
       collectGarbage();
+      // Sweeping goes on in other threads for a moment; it belongs to the candidate before.
+      await new Promise((resolve) => setTimeout(resolve, 10));
       samples[i].push(await candidates[i].run(counts[i]));
     }
   }

@@ -1,0 +1,2 @@
+/** What importing `sasl-core` adds to an empty process. */
+import "sasl-core";

@@ -1,0 +1,2 @@
+/** What importing `pg` adds to an empty process. */
+import "pg";
