@@ -5,38 +5,40 @@
  *
  * The platform's `normalize()` knows a newer Unicode. For characters that 3.2 has, the stability rules of UAX #15 keep
  * its results, but for the five of Corrigendum 4, which are swapped beforehand. Characters that came later stand alone
- * between two pieces that are normalized: in 3.2 they neither decompose nor compose nor move (R-PREP-04). Blocking of
- * composition is read as Corrigendum 5 has it, as all implementations of 3.2 that kept their output stable did.
+ * between two pieces that are normalized: in 3.2 they neither decompose nor compose nor move (R-PREP-04). What blocks a
+ * composition is read as in Corrigendum 5, without which NFKC would not be stable under itself.
  *
  * @module
  */
+import { sortLongRows } from "./canonical-order.js";
 import { corrections, runs } from "./stringprep-tables.js";
 
 /** Why a text is refused for what it is, whatever was done to it before. */
 export type OutputRefusal = "prohibited" | "bidirectional";
 
 /** Why a text is refused. */
-export type Refusal = OutputRefusal | "unassigned" | "too-many-marks";
+export type Refusal = OutputRefusal | "unassigned";
 
 /** What preparation gives: a text, which may be empty, or the reason why there is none. */
 export type Prepared = { readonly text: string } | { readonly refused: Refusal };
 
-/**
- * More combining characters in a row are refused: `normalize()` sorts them in quadratic time, and the "stream-safe" text
- * of UAX #15 §13 has at most 30.
- */
-export const MAX_MARKS_IN_A_ROW = 64;
+/** The letters of the table, in no special order; what each stands for is written there. */
+const KINDS = "ALRUWNTSXC";
+/** One bit per letter, so that one number says which kinds a text has. */
+const bit = (kind: string): number => 1 << KINDS.indexOf(kind);
+const LEFT: number = bit("L") | bit("C");
+const RIGHT: number = bit("R");
+const UNASSIGNED: number = bit("U");
+const TO_SPACE: number = bit("W");
+const TO_NOTHING: number = bit("N") | bit("T");
+const CORRECTED: number = bit("C");
+/** RFC 4505 §3: C.2.1, C.2.2, C.3, C.4, C.5, C.6, C.8, C.9. */
+const NO_TRACE: number = bit("X") | bit("T");
+/** RFC 4013 §2.3: the same, C.7, and C.1.2, which mapping has removed. */
+const NO_SASLPREP: number = NO_TRACE | bit("S") | bit("W");
 
-/** Halfwidth sound marks (U+FF9E, U+FF9F) are letters by category and turn into marks by NFKC. */
-const tooManyMarks: RegExp = new RegExp(`[\\p{M}\\uff9e\\uff9f]{${MAX_MARKS_IN_A_ROW + 1}}`, "u");
-
-/** The letters of the table; what each stands for is written there. */
-const [LEFT, RIGHT, UNASSIGNED, TO_SPACE, TO_NOTHING, TO_NOTHING_NO_TRACE, NO_SASLPREP, PROHIBITED, CORRECTED] = [
-  0x4c, 0x52, 0x55, 0x57, 0x4e, 0x54, 0x53, 0x58, 0x43,
-] as const;
-
-const normalized: ReadonlyMap<number, string> = new Map(corrections);
-const classOf: (codePoint: number) => number = decodeTable();
+const corrected: ReadonlyMap<number, string> = new Map(corrections);
+const kindOf: (codePoint: number) => number = decodeRuns();
 
 /**
  * SASLprep. Source: RFC 4013 §2, the steps in the order of RFC 3454 §2.
@@ -45,11 +47,13 @@ const classOf: (codePoint: number) => number = decodeTable();
  * @param usage "stored" refuses code points that Unicode 3.2 does not assign, "query" keeps them as they are.
  */
 export function prepareSASLprep(text: string, usage: "stored" | "query"): Prepared {
-  const folded = mapAndNormalize(text, usage === "query");
-  if (typeof folded !== "string") return folded;
-  // RFC 4013 §2.3: what is still to be mapped here would be one of C.1.2, or of B.1 and C.2.2 at once.
-  const refused = checkOutput(folded, [PROHIBITED, NO_SASLPREP, TO_SPACE, TO_NOTHING_NO_TRACE]);
-  return refused === undefined ? { text: folded } : { refused };
+  const kinds = kindsOf(text);
+  // RFC 4013 §2.5. Neither mapping nor NFKC adds or removes an unassigned code point.
+  if (kinds & UNASSIGNED && usage === "stored") return { refused: "unassigned" };
+  const plain = (kinds & (UNASSIGNED | TO_SPACE | TO_NOTHING | CORRECTED)) === 0;
+  const output = plain ? nfkc(text) : mapAndNormalize(text);
+  const refused = refuseOutput(output, NO_SASLPREP);
+  return refused === undefined ? { text: output } : { refused };
 }
 
 /**
@@ -59,88 +63,39 @@ export function prepareSASLprep(text: string, usage: "stored" | "query"): Prepar
  * @returns the reason to refuse it, or `undefined`.
  */
 export function refuseTrace(text: string): OutputRefusal | undefined {
-  return checkOutput(text, [PROHIBITED, TO_NOTHING_NO_TRACE]);
+  return refuseOutput(text, NO_TRACE);
 }
 
-/** RFC 4013 §2.1, §2.2 and §2.5: mapping, NFKC, unassigned code points. */
-function mapAndNormalize(text: string, unassignedAllowed: boolean): string | { refused: Refusal } {
+/** RFC 4013 §2.1 and §2.2: mapping, then NFKC of what stands between unassigned code points. */
+function mapAndNormalize(text: string): string {
   let done = "";
   let piece = "";
-  let copied = 0; // everything before is in `done` or `piece`
-  for (let at = 0, next: number; at < text.length; at = next) {
-    const codePoint = text.codePointAt(at) as number;
-    next = at + (codePoint > 0xffff ? 2 : 1);
-    const kind = classOf(codePoint);
-    let replacement: string;
-    // RFC 4013 §2.1. U+200B is in C.1.2 and in B.1: the table has it as a space.
-    if (kind === TO_SPACE) replacement = " ";
-    else if (kind === TO_NOTHING || kind === TO_NOTHING_NO_TRACE) replacement = "";
-    else if (kind === CORRECTED) replacement = normalized.get(codePoint) as string;
-    else if (kind === UNASSIGNED) {
-      if (!unassignedAllowed) return { refused: "unassigned" };
-      piece += text.slice(copied, at);
-      if (hasTooManyMarks(piece)) return { refused: "too-many-marks" };
-      done += piece.normalize("NFKC") + text.slice(at, next);
+  for (const character of text) {
+    const codePoint = character.codePointAt(0) as number;
+    const kind = kindOf(codePoint);
+    // §2.1. U+200B is in C.1.2 and in B.1: the table has it as a space.
+    if (kind & TO_SPACE) piece += " ";
+    else if (kind & CORRECTED) piece += corrected.get(codePoint);
+    else if (kind & UNASSIGNED) {
+      done += nfkc(piece) + character;
       piece = "";
-      copied = next;
-      continue;
-    } else continue;
-    piece += text.slice(copied, at) + replacement;
-    copied = next;
+    } else if ((kind & TO_NOTHING) === 0) piece += character;
   }
-  piece += text.slice(copied);
-  if (hasTooManyMarks(piece)) return { refused: "too-many-marks" };
-  return done + piece.normalize("NFKC");
+  return done + nfkc(piece);
 }
 
-function hasTooManyMarks(piece: string): boolean {
-  return piece.length > MAX_MARKS_IN_A_ROW && tooManyMarks.test(piece);
+function nfkc(text: string): string {
+  return sortLongRows(text).normalize("NFKC");
 }
 
 /** RFC 3454 §5 and §6: prohibited output and directions. */
-function checkOutput(text: string, prohibited: readonly number[]): OutputRefusal | undefined {
-  let first = 0;
-  let last = 0;
-  let right = false;
-  let left = false;
-  for (let at = 0; at < text.length; ) {
-    const codePoint = text.codePointAt(at) as number;
-    at += codePoint > 0xffff ? 2 : 1;
-    last = classOf(codePoint);
-    if (prohibited.includes(last)) return "prohibited";
-    first ||= last;
-    right ||= last === RIGHT;
-    left ||= last === LEFT || last === CORRECTED;
-  }
+function refuseOutput(text: string, prohibited: number): OutputRefusal | undefined {
+  const kinds = kindsOf(text);
+  if (kinds & prohibited) return "prohibited";
+  if ((kinds & RIGHT) === 0) return undefined;
   // §6 items 2 and 3: with one RandALCat there is no LCat, and the text starts and ends with RandALCat.
-  return right && (left || first !== RIGHT || last !== RIGHT) ? "bidirectional" : undefined;
-}
-
-/** A look-up made from the runs: one array for the BMP, a search among the few runs above it. */
-function decodeTable(): (codePoint: number) => number {
-  const bmp = new Uint8Array(0x10000);
-  const starts: number[] = [];
-  const kinds: number[] = [];
-  let at = 0;
-  for (const [, length, name] of runs.matchAll(/([0-9a-z]*)([A-Z])/g)) {
-    const kind = (name as string).charCodeAt(0);
-    const end = at + (length === "" ? 1 : Number.parseInt(length as string, 36));
-    bmp.fill(kind, at, end);
-    if (end > 0x10000) {
-      starts.push(at);
-      kinds.push(kind);
-    }
-    at = end;
-  }
-  return (codePoint) => {
-    if (codePoint < 0x10000) return bmp[codePoint] as number;
-    let low = 0;
-    let high = starts.length;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if ((starts[middle] as number) <= codePoint) low = middle;
-      else high = middle;
-    }
-    return kinds[low] as number;
-  };
+  if (kinds & LEFT) return "bidirectional";
+  const first = kindOf(text.codePointAt(0) as number);
+  const last = kindsOf(text.slice(-2).replace(/^[^](?![\udc00-\udfff])/u, ""));
+  return first & RIGHT && last & RIGHT ? undefined : "bidirectional";
 }

@@ -1,0 +1,220 @@
+/**
+ * The loop every application would otherwise write: which mechanism to take, and what to do when one fails.
+ * Source: RFC 4422 §3.2, §6.1.2; R-GEN-26, -27, -32.
+ *
+ * @module
+ */
+import type { ClientOutcome, ClientSettings, SASLMechanism } from "./client.js";
+import { isSASLError, type SASLErrorCode, SASLFailure } from "./errors.js";
+import type { SASLInterface } from "./interface.js";
+import { commonTypes } from "./internal/common-types.js";
+import { isMechanismName, type MechanismInfo } from "./mechanism.js";
+import { SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
+import { compareStrength, isWeaker, type Strength, strengthOf } from "./strength.js";
+
+/** What a client accepts. Everything left out takes the safe side. */
+export interface ClientPolicy {
+  /** Keep mechanisms that an eavesdropper could use (PLAIN, LOGIN, tokens, CRAM-MD5) off an unprotected channel. Default true; false sends passwords in the clear. */
+  readonly requireEncryption?: boolean | undefined;
+  /** Nothing weaker than this. Default `anonymous`: everything the application gave credentials for. */
+  readonly minStrength?: Strength | undefined;
+  /** Never ANONYMOUS. */
+  readonly noAnonymous?: boolean | undefined;
+  /** Only mechanisms in which the server proves itself. */
+  readonly mutualAuth?: boolean | undefined;
+  /** `prefer` (default): bind where both sides can. `require`: nothing unbound. `disable`: never bind, for a TLS proxy in between. */
+  readonly channelBinding?: "disable" | "prefer" | "require" | undefined;
+}
+
+/** Options of {@link authenticate}. */
+export interface AuthenticateOptions extends Omit<ClientSettings, "offered">, StateMachineOptions {
+  readonly policy?: ClientPolicy | undefined;
+  /** `strength` (default) takes the strongest first; `given` takes the caller's own order. */
+  readonly order?: "strength" | "given" | undefined;
+}
+
+/** A mechanism that was passed over, and why. */
+export interface Skipped {
+  readonly mechanism: string;
+  readonly reason: string;
+}
+
+/** What {@link authenticate} established. */
+export interface AuthenticationResult extends ClientOutcome {
+  readonly skipped: readonly Skipped[];
+}
+
+/** One name to try, with the mechanism that can do it. */
+export interface Candidate {
+  readonly info: MechanismInfo;
+  readonly mechanism: SASLMechanism;
+}
+
+/** The choice: what would be tried, in order, and why the rest would not. */
+export interface Evaluation {
+  readonly candidates: readonly Candidate[];
+  readonly skipped: readonly Skipped[];
+}
+
+/** Failures that say nothing bad about the peer and after which another mechanism may be tried. */
+const harmless: ReadonlySet<SASLErrorCode> = new Set<SASLErrorCode>([
+  "mechanism-unsupported",
+  "mechanism-too-weak",
+  "no-credentials",
+]);
+
+/**
+ * Authenticates with the strongest mechanism both sides accept.
+ *
+ * Stops on an `AuthenticationFailure` (another mechanism would only repeat wrong credentials) and on every sign of
+ * tampering. Goes on after a failure only when the peer did not know the mechanism, found it too weak, or the
+ * application had no credentials for it, and then never to a weaker class than the one the peer turned down.
+ *
+ * @param intf a binding's client, or a server session.
+ * @param offered what the server announced, in any order; names that cannot be names are passed over.
+ * @param mechanisms with their credentials; the order counts only with `order: "given"`.
+ * @throws {AuthenticationFailure} the credentials were turned down.
+ * @throws {SASLFailure} everything else. After `peer-not-verified` close the connection without another command.
+ */
+export async function authenticate(
+  intf: SASLInterface,
+  offered: Iterable<string>,
+  mechanisms: readonly SASLMechanism[],
+  options: AuthenticateOptions = {},
+): Promise<AuthenticationResult> {
+  const names = [...offered];
+  const evaluation = evaluate(names, mechanisms, { ...options, secure: intf.secure === true });
+  const skipped = [...evaluation.skipped];
+  const settings = settingsFor(mechanisms, names, options);
+  let floor: Strength | undefined;
+  let failure: SASLFailure | undefined;
+
+  for (const { info, mechanism } of evaluation.candidates) {
+    const strength = strengthOf(info);
+    if (floor && isWeaker(strength, floor)) {
+      skipped.push({ mechanism: info.name, reason: `weaker than ${failure?.message}` });
+      continue;
+    }
+    const machine = new SASLStateMachine(intf, options);
+    try {
+      const outcome = await mechanism.authenticate(machine, info.name, settings);
+      checkOutcome(machine, outcome, options.policy);
+      return { ...outcome, skipped };
+    } catch (error) {
+      if (!isSASLError(error) || !harmless.has(error.code)) throw error;
+      failure = error as SASLFailure;
+      skipped.push({ mechanism: info.name, reason: error.message });
+      if (error.code !== "no-credentials" && (floor === undefined || isWeaker(floor, strength))) floor = strength;
+    }
+  }
+  throw failure ? withSkipped(failure, skipped) : noneAcceptable(names, skipped);
+}
+
+/** Facts about the connection the choice depends on. */
+export interface EvaluateOptions extends AuthenticateOptions {
+  /** True when the channel has confidentiality from TLS or an equal layer. */
+  readonly secure: boolean;
+}
+
+/** The choice alone, without an exchange: for tools that show what would happen. */
+export function evaluate(
+  offered: Iterable<string>,
+  mechanisms: readonly SASLMechanism[],
+  options: EvaluateOptions,
+): Evaluation {
+  const names = new Set(offered);
+  const skipped: Skipped[] = [];
+  const candidates: Candidate[] = [];
+  const seen = new Set<string>();
+  const canBind = mechanisms.some((each) => bindsHere(each, options));
+  const plusOffered = mechanisms.some((each) =>
+    each.variants.some((info) => info.channelBinding && names.has(info.name)),
+  );
+
+  for (const mechanism of mechanisms) {
+    for (const info of mechanism.variants) {
+      if (!names.has(info.name) || seen.has(info.name)) continue;
+      seen.add(info.name);
+      const reason = objection(info, mechanism, options, canBind && plusOffered);
+      if (reason) skipped.push({ mechanism: info.name, reason });
+      else candidates.push({ info, mechanism });
+    }
+  }
+  for (const name of names) {
+    if (seen.has(name)) continue;
+    skipped.push({
+      mechanism: name,
+      reason: isMechanismName(name) ? "not among the mechanisms given" : "not a mechanism name",
+    });
+  }
+  if (options.order !== "given") candidates.sort((a, b) => compareStrength(a.info, b.info));
+  return { candidates, skipped };
+}
+
+/** Why a mechanism cannot be used under this policy on this connection; `undefined` when it can. */
+function objection(
+  info: MechanismInfo,
+  mechanism: SASLMechanism,
+  options: EvaluateOptions,
+  bindingPossible: boolean,
+): string | undefined {
+  const {
+    requireEncryption = true,
+    minStrength,
+    noAnonymous,
+    mutualAuth,
+    channelBinding = "prefer",
+  } = options.policy ?? {};
+  const strength = strengthOf(info);
+  if (info.needsProtection && requireEncryption && !options.secure) return "needs an encrypted channel";
+  if (minStrength && isWeaker(strength, minStrength))
+    return `${strength} is below the minimum strength, ${minStrength}`;
+  if (noAnonymous && strength === "anonymous") return "anonymous is not allowed";
+  if (mutualAuth && !info.security.includes("mutualAuth")) return "the server would not prove itself";
+  if (info.channelBinding) {
+    if (channelBinding === "disable") return "channel binding is disabled";
+    if (!bindsHere(mechanism, options)) return "this connection has no channel binding that both sides support";
+  } else if (channelBinding === "require") {
+    return "channel binding is required";
+  } else if (info.bindable && bindingPossible && channelBinding === "prefer") {
+    return "the channel can be bound, and a -PLUS variant is offered"; // RFC 5802 §6: neither "n" nor "y" would be true
+  }
+  if (mechanism.canProvide && !mechanism.canProvide(info)) return `the credentials hold no ${info.needs}`;
+  return undefined;
+}
+
+function bindsHere(mechanism: SASLMechanism, options: AuthenticateOptions): boolean {
+  if (!mechanism.variants.some((info) => info.channelBinding)) return false;
+  return commonTypes(options.channelBinding ?? mechanism.channelBinding, options.serverBindingTypes).length > 0;
+}
+
+/** What the halves get to see: all that was offered, and what the connection can be bound to unless that is switched off. */
+function settingsFor(
+  mechanisms: readonly SASLMechanism[],
+  offered: readonly string[],
+  options: AuthenticateOptions,
+): ClientSettings {
+  const given = options.channelBinding ?? mechanisms.find((each) => each.channelBinding)?.channelBinding;
+  return { ...options, offered, channelBinding: options.policy?.channelBinding === "disable" ? undefined : given };
+}
+
+/** Looks once more before success is reported: the protocol said it, and policy got what it wanted (R-GEN-26). */
+function checkOutcome(machine: SASLStateMachine, outcome: ClientOutcome, policy: ClientPolicy | undefined): void {
+  const broken =
+    machine.state !== "success" ||
+    (policy?.mutualAuth && !outcome.serverVerified) ||
+    (policy?.channelBinding === "require" && outcome.channelBinding === undefined);
+  if (broken) throw new SASLFailure("peer-not-verified", `${outcome.mechanism} ended without what the policy asks for`);
+}
+
+function noneAcceptable(offered: readonly string[], skipped: readonly Skipped[]): SASLFailure {
+  const reasons = skipped.map(({ mechanism, reason }) => `${mechanism}: ${reason}`).join("; ");
+  const message = offered.length
+    ? `no acceptable mechanism among those offered (${reasons})`
+    : "the server offers no authentication mechanism";
+  return withSkipped(new SASLFailure("no-common-mechanism", message), skipped);
+}
+
+function withSkipped(failure: SASLFailure, skipped: readonly Skipped[]): SASLFailure {
+  return Object.assign(failure, { skipped });
+}

@@ -1,0 +1,270 @@
+/**
+ * Client mechanisms as an application sees them, and the engine that plays a client half against a peer.
+ * The engine alone decides success: the protocol must say it and the half must have returned (R-GEN-10).
+ *
+ * @module
+ */
+import type { ChannelBinding } from "./channel-binding.js";
+import {
+  type CredentialKind,
+  type CredentialKinds,
+  type CredentialProvider,
+  type CredentialRequest,
+  type Credentials,
+  canProvide,
+  provide,
+} from "./credentials.js";
+import { isSASLError, type SASLError, SASLFailure } from "./errors.js";
+import type { SASLReply } from "./interface.js";
+import { BaseContext, type ContextSettings } from "./internal/context.js";
+import type { ClientContext, Final, IterationBounds, Mechanism, MechanismInfo } from "./mechanism.js";
+import type { MaybePromise } from "./runtime/contract.js";
+import type { ScramKeyCache } from "./scram-key-cache.js";
+import type { SASLStateMachine } from "./state-machine.js";
+import { compareStrength } from "./strength.js";
+import { type Trace, traceMessage } from "./trace.js";
+
+/** What an exchange needs to know beyond its credentials. All of it is optional. */
+export interface ClientSettings extends ContextSettings {
+  /** Everything the server offered; decides SCRAM's `y` flag (RFC 5802 §6). */
+  readonly offered?: readonly string[] | undefined;
+  /** What this connection can be bound to. */
+  readonly channelBinding?: ChannelBinding | undefined;
+  /** Binding types the server announced (XEP-0440). */
+  readonly serverBindingTypes?: readonly string[] | undefined;
+  /** Bounds on SCRAM's iteration count. Default 4096 to 600000; a count outside ends the exchange. */
+  readonly iterations?: Partial<IterationBounds> | undefined;
+  /** Keeps derived SCRAM keys from one login to the next. */
+  readonly keyCache?: ScramKeyCache | undefined;
+  /** Sees every message, decoded and without secrets. */
+  readonly trace?: Trace | undefined;
+}
+
+/** What one exchange established. */
+export interface ClientOutcome {
+  readonly mechanism: string;
+  /** The user name the credentials gave, if the mechanism asked for one. */
+  readonly authcid: string | undefined;
+  readonly authzid: string | undefined;
+  /** True when the server proved itself, as the mechanism promises. */
+  readonly serverVerified: boolean;
+  /** Type the exchange was bound to. */
+  readonly channelBinding: string | undefined;
+}
+
+/** A mechanism, or a family of them, together with its credentials. Holds no state of an exchange; use it as often as you like. */
+export interface SASLMechanism {
+  /** The names it covers with their facts, strongest first. */
+  readonly variants: readonly MechanismInfo[];
+  /** What it can bind to, where it was given that itself. */
+  readonly channelBinding?: ChannelBinding | undefined;
+  /** Whether its credentials can answer what a variant needs, as far as that is known without asking. */
+  canProvide?(info: MechanismInfo): boolean;
+  /** The strongest of its names among those offered: the token to pass to {@link authenticate}. */
+  anySupported(offered: Iterable<string>): string | undefined;
+  /**
+   * Plays one exchange.
+   *
+   * @param machine fresh, for this exchange alone.
+   * @param token what {@link anySupported} gave.
+   * @throws {AuthenticationFailure} the credentials were turned down.
+   * @throws {SASLFailure} everything else; see `code`.
+   */
+  authenticate(machine: SASLStateMachine, token: string, settings?: ClientSettings): Promise<ClientOutcome>;
+}
+
+const empty = new Uint8Array(0);
+
+/** Puts credentials to one mechanism or a family: what `PLAIN(…)` and its like are made with, and your own. */
+export function clientMechanism(
+  mechanisms: readonly Mechanism[],
+  credentials: CredentialProvider,
+  channelBinding?: ChannelBinding,
+): SASLMechanism {
+  const variants = mechanisms.filter((each) => each.client !== undefined).sort(compareStrength);
+  return {
+    variants,
+    channelBinding,
+    canProvide: (info) => canProvide(credentials, info.needs),
+    anySupported(offered) {
+      const names = new Set(offered);
+      return variants.find((each) => names.has(each.name))?.name;
+    },
+    authenticate(machine, token, settings = {}) {
+      const mechanism = variants.find((each) => each.name === token);
+      if (mechanism === undefined) throw new TypeError(`${token} is not one of this mechanism's names`);
+      return new ClientExchange(mechanism, credentials, machine, { channelBinding, ...settings }).run();
+    },
+  };
+}
+
+/** One exchange from the client's end, and the context its half sees. */
+class ClientExchange extends BaseContext implements ClientContext {
+  readonly #credentials: CredentialProvider;
+  readonly #machine: SASLStateMachine;
+  readonly #settings: ClientSettings;
+  readonly #plugin: Mechanism;
+  #given: Pick<Credentials, "username" | "authzid"> = {};
+  #bound: string | undefined;
+  #ended: ((ok: boolean) => void) | undefined;
+  #step = 0;
+
+  constructor(plugin: Mechanism, credentials: CredentialProvider, machine: SASLStateMachine, settings: ClientSettings) {
+    super(plugin, settings, machine.limits);
+    this.#plugin = plugin;
+    this.#credentials = credentials;
+    this.#machine = machine;
+    this.#settings = settings;
+  }
+
+  get offered(): readonly string[] {
+    return this.#settings.offered ?? [];
+  }
+  get channelBinding(): ChannelBinding | undefined {
+    return this.#settings.channelBinding;
+  }
+  get serverBindingTypes(): readonly string[] | undefined {
+    return this.#settings.serverBindingTypes;
+  }
+  get keyCache(): ScramKeyCache | undefined {
+    return this.#settings.keyCache;
+  }
+  get iterations(): IterationBounds {
+    const { min = 4096, max = 600_000 } = this.#settings.iterations ?? {};
+    return { min, max };
+  }
+
+  credentials<K extends CredentialKind>(
+    kind: K,
+    refused?: CredentialRequest["refused"],
+  ): MaybePromise<CredentialKinds[K]> {
+    const { name } = this.#plugin;
+    const request = { kind, mechanism: name, host: this.host, refused, signal: this.#machine.signal };
+    const given = provide(this.#credentials, request);
+    return given instanceof Promise ? given.then((value) => this.#take<K>(value)) : this.#take<K>(given);
+  }
+
+  #take<K extends CredentialKind>(given: CredentialKinds[K]): CredentialKinds[K] {
+    const { username, authzid } = given as Credentials;
+    this.checkIdentity(username);
+    this.checkIdentity(authzid);
+    this.#given = { username, authzid };
+    return given;
+  }
+
+  final(message: Uint8Array): Final {
+    return { final: message };
+  }
+
+  bound(type: string): void {
+    this.#bound = type;
+  }
+
+  ended(callback: (ok: boolean) => void): void {
+    this.#ended = callback;
+  }
+
+  async run(): Promise<ClientOutcome> {
+    try {
+      await this.#play();
+    } catch (error) {
+      this.#ended?.(false);
+      if (this.#machine.state === "challenge") await this.#machine.abort();
+      throw isSASLError(error) || error instanceof TypeError
+        ? error
+        : new SASLFailure("aborted", `${this.#plugin.name} failed on this side`, { cause: error });
+    }
+    this.#ended?.(true);
+    return {
+      mechanism: this.#plugin.name,
+      authcid: this.#given.username,
+      authzid: this.#given.authzid,
+      serverVerified: this.#plugin.security.includes("mutualAuth"),
+      channelBinding: this.#bound,
+    };
+  }
+
+  async #play(): Promise<void> {
+    const half = (this.#plugin.client as NonNullable<Mechanism["client"]>)(this);
+    const wait = this.#machine;
+    try {
+      let turn = await wait.until(half.next());
+      let said = this.#opening(turn);
+      let reply = await this.#heard(half, () => this.#initiate(said));
+      while (!turn.done || reply.state !== "success") {
+        if (turn.done) throw new SASLFailure("unexpected-message", "the server goes on after the mechanism has ended");
+        if (reply.state === "success" && !isFinal(turn.value)) throw earlySuccess();
+        turn = await wait.until(half.next(reply.payload));
+        if (reply.state === "success") {
+          if (turn.done && turn.value === undefined) return;
+          throw earlySuccess();
+        }
+        said = content(turn.value) ?? empty; // the empty answer to additional data that came as a challenge (RFC 4422 §5 item 2b)
+        reply = await this.#heard(half, () => this.#respond(said as Uint8Array));
+      }
+      if (reply.payload?.length) throw new SASLFailure("unexpected-message", "data with success that nobody expects");
+    } finally {
+      void half.return(undefined).catch(() => {});
+    }
+  }
+
+  /** What the first turn says; `undefined` is no initial response (RFC 4422 §5 item 2a). */
+  #opening(
+    turn: IteratorResult<Uint8Array | Final | undefined, Uint8Array | undefined | void>,
+  ): Uint8Array | undefined {
+    const said = content(turn.value);
+    const { flow, name } = this.#plugin;
+    if (flow === "client-first" && said === undefined) throw new TypeError(`${name} is client-first and said nothing`);
+    if (flow === "server-first" && said !== undefined) throw new TypeError(`${name} is server-first and spoke`);
+    return said;
+  }
+
+  /** Lets the half know of a failure on the wire, so that it can say more about it; otherwise passes it on. */
+  async #heard(
+    half: ReturnType<NonNullable<Mechanism["client"]>>,
+    exchange: () => Promise<SASLReply>,
+  ): Promise<SASLReply> {
+    try {
+      return await exchange();
+    } catch (error) {
+      await half.throw(error);
+      throw error;
+    }
+  }
+
+  async #initiate(payload: Uint8Array | undefined): Promise<SASLReply> {
+    this.#tell("send", "initiate", payload);
+    return this.#told(await this.#machine.initiate(this.#plugin.name, payload));
+  }
+
+  async #respond(payload: Uint8Array): Promise<SASLReply> {
+    this.#tell("send", "response", payload);
+    return this.#told(await this.#machine.respond(payload));
+  }
+
+  #told(reply: SASLReply): SASLReply {
+    if (reply.state !== "failure") this.#tell("receive", reply.state, reply.payload);
+    return reply;
+  }
+
+  #tell(
+    direction: "send" | "receive",
+    message: "initiate" | "response" | "challenge" | "success",
+    payload?: Uint8Array,
+  ): void {
+    const { trace } = this.#settings;
+    if (trace) trace(traceMessage(this.#plugin, direction, message, payload, this.#step++));
+  }
+}
+
+function content(value: Uint8Array | Final | undefined | void): Uint8Array | undefined {
+  return isFinal(value) ? value.final : (value ?? undefined);
+}
+
+function isFinal(value: Uint8Array | Final | undefined | void): value is Final {
+  return value !== undefined && "final" in (value as object);
+}
+
+function earlySuccess(): SASLError {
+  return new SASLFailure("peer-not-verified", "the server said success before the mechanism was complete");
+}

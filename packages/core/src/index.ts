@@ -1,0 +1,68 @@
+/**
+ * SASL for both ends of the wire: the engine, without any protocol. Mechanisms are in `sasl-core/mechanisms`; most
+ * programs want one of the bindings, `sasl-xmpp`, `sasl-imap` or `sasl-smtp`.
+ *
+ * @module
+ */
+export type {
+  Account,
+  AccountProperties,
+  AccountStore,
+  PropertyName,
+  ScramVerifier,
+  TokenRequest,
+  TokenVerdict,
+  TokenVerifier,
+} from "./accounts.js";
+export {
+  type AuthenticateOptions,
+  type AuthenticationResult,
+  authenticate,
+  type Candidate,
+  type ClientPolicy,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  type Skipped,
+} from "./authenticate.js";
+export { type ChannelBinding, type ChannelBindingType, channelBinding } from "./channel-binding.js";
+export { type ClientOutcome, type ClientSettings, clientMechanism, type SASLMechanism } from "./client.js";
+export type {
+  CredentialKind,
+  CredentialKinds,
+  CredentialProvider,
+  CredentialRequest,
+  Credentials,
+  ScramKeys,
+} from "./credentials.js";
+export {
+  AuthenticationFailure,
+  type AuthenticationFailureCode,
+  isSASLError,
+  SASLError,
+  type SASLErrorCode,
+  type SASLErrorKind,
+  type SASLErrorOptions,
+  SASLFailure,
+  type SASLFailureCode,
+  saslError,
+} from "./errors.js";
+export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
+export type { Prepare } from "./internal/context.js";
+export { defaultLimits, type Limits } from "./limits.js";
+export type { ExternalIdentity, Flow, Mechanism, MechanismInfo, SecurityFlag } from "./mechanism.js";
+export { type MemoryAccounts, memoryAccounts } from "./memory-accounts.js";
+export { ScramKeyCache, type ScramKeyOwner } from "./scram-key-cache.js";
+export {
+  type AuthorizationRequest,
+  SASLServer,
+  type ServerConnection,
+  type ServerEvent,
+  type ServerOptions,
+  type ServerPolicy,
+} from "./server.js";
+export { SASLServerSession, type ServerResult } from "./session.js";
+export { type ExchangeState, SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
+export { compareStrength, isWeaker, type Strength, strengthOf, strengths } from "./strength.js";
+export type { Trace, TraceEvent } from "./trace.js";
+export { type MakeVerifierOptions, makeScramVerifier } from "./verifier.js";

@@ -1,0 +1,100 @@
+/** What both ends' contexts have in common. */
+
+import { randomBytes } from "#runtime";
+import type { SASLError, SASLErrorCode, SASLErrorOptions } from "../errors.js";
+import { SASLFailure, saslError } from "../errors.js";
+import type { Limits } from "../limits.js";
+import type { Heard, MechanismContext, MechanismInfo } from "../mechanism.js";
+import type { Digest, MaybePromise } from "../runtime/contract.js";
+import { saslprep } from "../text/saslprep.js";
+import { encodeBase64 } from "./base64.js";
+import { equalBytes } from "./bytes.js";
+import { decodeUtf8, encodeUtf8 } from "./text.js";
+
+/** How names and passwords are prepared: by name, or by a function of one's own (PRECIS, a site's rule). */
+export type Prepare = "saslprep" | "none" | ((text: string, usage: "stored" | "query") => MaybePromise<string>);
+
+/** The settings both ends share. */
+export interface ContextSettings {
+  /** Service name as registered with IANA: `imap`, `smtp`, `xmpp`. Bindings fill it in. */
+  readonly service?: string | undefined;
+  /** Name of the server as its users give it, never from DNS. */
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  /** How names and passwords are prepared. Default `saslprep`; `none` where the other side keeps them unprepared. */
+  readonly prepare?: Prepare | undefined;
+  /** Random octets instead of the runtime's, for tests. */
+  readonly random?: ((count: number) => Uint8Array) | undefined;
+  /** Nonces instead of random ones, for tests that replay published exchanges. */
+  readonly nonce?: (() => string) | undefined;
+}
+
+export abstract class BaseContext implements MechanismContext {
+  readonly mechanism: MechanismInfo;
+  readonly limits: Limits;
+  readonly #shared: ContextSettings;
+
+  protected constructor(mechanism: MechanismInfo, shared: ContextSettings, limits: Limits) {
+    this.mechanism = mechanism;
+    this.limits = limits;
+    this.#shared = shared;
+  }
+
+  get service(): string | undefined {
+    return this.#shared.service;
+  }
+  get host(): string | undefined {
+    return this.#shared.host;
+  }
+  get port(): number | undefined {
+    return this.#shared.port;
+  }
+
+  random(count: number): Uint8Array {
+    return (this.#shared.random ?? randomBytes)(count);
+  }
+  nonce(): string {
+    return this.#shared.nonce?.() ?? encodeBase64(this.random(18));
+  }
+  hash(digest: Digest, data: Uint8Array): MaybePromise<Uint8Array> {
+    return digest.hash(data);
+  }
+  hmac(digest: Digest, key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array> {
+    return digest.hmac(key, data);
+  }
+  pbkdf2(digest: Digest, password: Uint8Array, salt: Uint8Array, iterations: number): Promise<Uint8Array> {
+    return digest.pbkdf2(password, salt, iterations);
+  }
+  equal(a: Uint8Array, b: Uint8Array): boolean {
+    return equalBytes(a, b);
+  }
+  bytes(text: string): Uint8Array {
+    return encodeUtf8(text);
+  }
+
+  text(message: Heard): string {
+    if (message === undefined) throw new SASLFailure("unexpected-message", "a message was expected and none came");
+    return decodeUtf8(message);
+  }
+
+  prepare(text: string, usage: "stored" | "query"): MaybePromise<string> {
+    const { prepare = "saslprep" } = this.#shared;
+    if (prepare === "saslprep") return saslprep(text, usage);
+    return prepare === "none" ? text : prepare(text, usage);
+  }
+
+  fail(code: SASLErrorCode, message: string, options?: SASLErrorOptions): SASLError {
+    return saslError(code, message, options);
+  }
+
+  /** A name this side was given or read: bounded, without NUL (RFC 4422 §3.4.1). */
+  checkIdentity(name: string | undefined): void {
+    if (name === undefined) return;
+    if (name.includes("\0")) throw new SASLFailure("malformed-message", "an identity holds a NUL");
+    // A UTF-16 unit is at most three octets of UTF-8; only names that might be too long are encoded.
+    const { maxIdentityBytes } = this.limits;
+    if (name.length * 3 > maxIdentityBytes && encodeUtf8(name).length > maxIdentityBytes) {
+      throw new SASLFailure("limit-exceeded", `an identity is longer than ${maxIdentityBytes} octets`);
+    }
+  }
+}

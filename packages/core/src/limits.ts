@@ -1,0 +1,25 @@
+/**
+ * What one exchange may cost. Both ends count with the same figures.
+ *
+ * @module
+ */
+
+/** Bounds of one exchange (R-LIM-01). All of them hold for both directions. */
+export interface Limits {
+  /** Longest message after base64, in octets. Default 65536. */
+  readonly maxMessageBytes: number;
+  /** Longest user name or authzid in UTF-8, in octets. Default 1024. */
+  readonly maxIdentityBytes: number;
+  /** Most messages one side may send in an exchange. Default 20. */
+  readonly maxSteps: number;
+  /** Time for the whole exchange, in milliseconds; 0 for none. Default 60000. */
+  readonly timeoutMs: number;
+}
+
+/** The limits that hold where the caller says nothing. */
+export const defaultLimits: Limits = {
+  maxMessageBytes: 65536,
+  maxIdentityBytes: 1024,
+  maxSteps: 20,
+  timeoutMs: 60_000,
+};

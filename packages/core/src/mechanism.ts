@@ -1,0 +1,217 @@
+/**
+ * What a mechanism is: a description and two halves, each a conversation written as an async generator.
+ * A half yields the bytes it says and resumes with the bytes it heard. Source: RFC 4422 §3, §5.
+ *
+ * Rules for a half:
+ * - `yield bytes` says this and waits for an answer; `yield` alone lets the peer speak first.
+ * - It hears `undefined` only where the peer may say nothing: the missing initial response of an `either` mechanism,
+ *   and a success without data.
+ * - A client half returns only when it is convinced. `return bytes` says a last message that needs no proof in return;
+ *   `yield ctx.final(bytes)` says one that success may answer, with data or without; after a plain `yield bytes`
+ *   success comes too early, and the exchange fails (R-GEN-11, R-GEN-13).
+ * - A server half returns who this is. How its last data travels is the engine's business, and so are initial
+ *   responses, lengths, steps, time, order and authorization.
+ * - Everything else goes through the context; a half keeps no state outside itself.
+ *
+ * @module
+ */
+import type { Account, AccountProperties, PropertyName, ScramVerifier, TokenVerdict } from "./accounts.js";
+import type { ChannelBinding } from "./channel-binding.js";
+import type { CredentialKind, CredentialKinds, CredentialRequest } from "./credentials.js";
+import type { SASLError, SASLErrorCode, SASLErrorOptions } from "./errors.js";
+import type { Limits } from "./limits.js";
+import type { Digest, MaybePromise } from "./runtime/contract.js";
+import type { ScramKeyCache } from "./scram-key-cache.js";
+
+/** Who speaks first (RFC 4422 §5 item 2a). */
+export type Flow = "client-first" | "server-first" | "either";
+
+/** What a mechanism promises, named as in the Cyrus SASL plug-in model. */
+export type SecurityFlag =
+  | "noPlaintext" //     the secret itself is not sent
+  | "noAnonymous" //     somebody is authenticated
+  | "noActive" //        an attacker in the middle gains nothing
+  | "noDictionary" //    what is sent does not help to guess the password
+  | "forwardSecrecy" //  one broken session does not break the next
+  | "mutualAuth" //      the server proves itself too
+  | "passCredentials"; // the server gets credentials it can use elsewhere
+
+/** Facts about a mechanism, known before any exchange. */
+export interface MechanismInfo {
+  /** 1 to 20 characters of `A-Z`, `0-9`, `-`, `_` (RFC 4422 §3.1). */
+  readonly name: string;
+  readonly flow: Flow;
+  readonly security: readonly SecurityFlag[];
+  /** True when the exchange is bound to the channel below: SCRAM's -PLUS variants (RFC 5802 §6). */
+  readonly channelBinding?: boolean;
+  /** True when it has a -PLUS form, so that its own channel-binding flag must not lie (RFC 5802 §6). */
+  readonly bindable?: boolean;
+  /** True when it must not run in the clear: it sends what an eavesdropper can use. */
+  readonly needsProtection?: boolean;
+  /** True for what is here for the servers that still need it; used and offered only when named. */
+  readonly obsolete?: boolean;
+  /** Strongest security layer in bits, 0 for none. Default 0. */
+  readonly maxSsf?: number;
+  /** Orders mechanisms of equal strength, higher first: bits of the hash. Default 0. */
+  readonly rank?: number;
+  /** What the client half asks the application for, so that it can be known beforehand. */
+  readonly needs?: CredentialKind;
+  /** Where it is specified: `RFC 4616`. */
+  readonly source: string;
+}
+
+/** What a server has for one connection, as far as it decides which mechanisms can work there at all. */
+export interface ServerFacts {
+  readonly external: ExternalIdentity | undefined;
+  readonly anonymous: string | undefined;
+  readonly verifiesTokens: boolean;
+}
+
+/** A message that success may answer. Made by {@link ClientContext.final}. */
+export interface Final {
+  readonly final: Uint8Array;
+}
+
+/** What a half heard; see the rules above for when it can be `undefined`. */
+export type Heard = Uint8Array | undefined;
+
+/** A client half at work. */
+export type ClientConversation = AsyncGenerator<Uint8Array | Final | undefined, Uint8Array | undefined | void, Heard>;
+
+/** A server half at work. */
+export type ServerConversation = AsyncGenerator<Uint8Array | undefined, ServerOutcome, Heard>;
+
+/** What a server half found out. */
+export interface ServerOutcome {
+  /** Who authenticated: a name that went through {@link ServerContext.identify}. */
+  readonly authcid: string;
+  /** Whom to act as; absent or empty: the same (RFC 4422 §3.4.1). */
+  readonly authzid?: string | undefined;
+  /** Additional data with success (RFC 4422 §3.6). */
+  readonly data?: Uint8Array | undefined;
+  /** Names the credentials themselves allow to act as, beyond `authcid`: a token's, a certificate's. */
+  readonly mayActAs?: readonly string[] | undefined;
+}
+
+/** A mechanism: its description and one or two halves. Holds no state of an exchange. */
+export interface Mechanism extends MechanismInfo {
+  readonly client?: (ctx: ClientContext) => ClientConversation;
+  readonly server?: (ctx: ServerContext) => ServerConversation;
+  /** Whether the server half can work on a connection at all; left out: always. */
+  readonly possible?: (facts: ServerFacts) => boolean;
+  /**
+   * A message as text for a trace, with secrets and proofs replaced by their length (`<12 octets>`).
+   * Left out, a trace shows lengths alone.
+   */
+  readonly show?: (message: string, from: "client" | "server", step: number) => string;
+}
+
+/** What both halves can ask for: the one door to the outside. */
+export interface MechanismContext {
+  /** This mechanism. */
+  readonly mechanism: MechanismInfo;
+  /** Service name as registered with IANA: `imap`, `smtp`, `xmpp`. */
+  readonly service: string | undefined;
+  /** The server's name as the application gave it, never from DNS. */
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  readonly limits: Limits;
+  /** `count` fresh octets, 1 to 65536. Tests inject them here. */
+  random(count: number): Uint8Array;
+  /** A fresh nonce: 24 printable characters without a comma, 144 random bits (R-GEN-29). */
+  nonce(): string;
+  hash(digest: Digest, data: Uint8Array): MaybePromise<Uint8Array>;
+  hmac(digest: Digest, key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>;
+  /** Off the main thread where the runtime can; stops being awaited when the exchange is aborted (R-SCRAM-29). */
+  pbkdf2(digest: Digest, password: Uint8Array, salt: Uint8Array, iterations: number): Promise<Uint8Array>;
+  /** Compares without telling where two values differ; unequal lengths are unequal (R-GEN-28). */
+  equal(a: Uint8Array, b: Uint8Array): boolean;
+  /** UTF-8 octets. @throws {SASLFailure} `incorrect-encoding` for lone surrogates. */
+  bytes(text: string): Uint8Array;
+  /** Strict UTF-8 text of a message that must be there. @throws {SASLFailure} `unexpected-message`, `incorrect-encoding`. */
+  text(message: Heard): string;
+  /** A name or password prepared as configured, SASLprep by default. @throws {SASLFailure} `malformed-message`. */
+  prepare(text: string, usage: "stored" | "query"): MaybePromise<string>;
+  /** Refuses a name that is too long or holds a NUL (RFC 4422 §3.4.1). @throws {SASLFailure} `malformed-message`, `limit-exceeded`. */
+  checkIdentity(name: string | undefined): void;
+  /** The error to throw: `throw ctx.fail("malformed-message", "no nonce")`. */
+  fail(code: SASLErrorCode, message: string, options?: SASLErrorOptions): SASLError;
+}
+
+/** Bounds a client puts on what a server may ask of it (R-SCRAM-15). */
+export interface IterationBounds {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What a client half can ask for. */
+export interface ClientContext extends MechanismContext {
+  /** Everything the server offered. */
+  readonly offered: readonly string[];
+  /** What this connection can be bound to; `undefined` when it cannot, or must not. */
+  readonly channelBinding: ChannelBinding | undefined;
+  /** Types the server said it supports (XEP-0440); `undefined` when it said nothing. */
+  readonly serverBindingTypes: readonly string[] | undefined;
+  readonly iterations: IterationBounds;
+  readonly keyCache: ScramKeyCache | undefined;
+  /** Asks the application. @throws {SASLFailure} `no-credentials`. */
+  credentials<K extends CredentialKind>(
+    kind: K,
+    refused?: CredentialRequest["refused"],
+  ): MaybePromise<CredentialKinds[K]>;
+  /** Marks a message that success may answer. */
+  final(message: Uint8Array): Final;
+  /** Says to what type this exchange was bound, for the result. */
+  bound(type: string): void;
+  /** Calls back once when the whole exchange is over: `true` when both the protocol and the mechanism said success. */
+  ended(callback: (ok: boolean) => void): void;
+}
+
+/** An identity the channel below has proved: a verified client certificate, a peer's uid. */
+export interface ExternalIdentity {
+  /** Names it may act as, the usual one first. */
+  readonly names: readonly string[];
+}
+
+/** What a server half can ask for. */
+export interface ServerContext extends MechanismContext {
+  /** Names of the mechanisms this connection was offered. */
+  readonly offered: readonly string[];
+  /** What this connection can be bound to. */
+  readonly channelBinding: ChannelBinding | undefined;
+  /** True when policy wants every exchange bound (R-CB-05). */
+  readonly requireChannelBinding: boolean;
+  /** The identity the channel proved, if any. */
+  readonly external: ExternalIdentity | undefined;
+  /** Who ANONYMOUS becomes; `undefined` when nobody may be anonymous. */
+  readonly anonymous: string | undefined;
+  /** Looks an account up under its canonical name. A name nobody has gives an account without secrets, never an error. */
+  identify(name: string, requests: readonly PropertyName[]): MaybePromise<Account>;
+  /** Checks a password against whatever the account has for that; takes as long for unknown users. */
+  checkPassword(account: Account, password: string): MaybePromise<boolean>;
+  /** The account's verifier for a hash, or one nobody can satisfy, stable for the name (R-SCRAM-25). */
+  scramVerifier(account: Account, digest: Digest): MaybePromise<ScramVerifier>;
+  /** Judges a bearer token. Without a configured verifier every token fails (R-OAUTH-05). */
+  verifyToken(token: string, username: string | undefined): MaybePromise<TokenVerdict>;
+  /** Says to what type this exchange was bound, for the result. */
+  bound(type: string): void;
+  /** Text for the log, never for the peer. Holds no secrets. */
+  note(detail: string): void;
+}
+
+/** Declares a mechanism; gives its argument back with the type checked. Public in `sasl-core/plugin`. */
+export function defineMechanism(mechanism: Mechanism): Mechanism {
+  if (!mechanismName.test(mechanism.name))
+    throw new TypeError(`not a mechanism name: ${JSON.stringify(mechanism.name)}`);
+  return mechanism;
+}
+
+const mechanismName = /^[A-Z0-9_-]{1,20}$/;
+
+/** Whether `name` can be a mechanism at all (R-GEN-01). */
+export function isMechanismName(name: string): boolean {
+  return mechanismName.test(name);
+}
+
+/** Properties of nobody. */
+export const noProperties: AccountProperties = Object.freeze({});

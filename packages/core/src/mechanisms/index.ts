@@ -1,0 +1,36 @@
+/**
+ * Every mechanism: functions that put credentials to it, for clients, and the mechanism itself, for servers.
+ * A bundler keeps those that are named.
+ *
+ * @module
+ */
+export { ANONYMOUS, anonymous } from "./anonymous.js";
+export { CRAM_MD5, cramMd5 } from "./cram-md5.js";
+export { EXTERNAL, external } from "./external.js";
+export { LOGIN, login } from "./login.js";
+export { OAUTHBEARER, type OAuthError, oauthbearer, XOAUTH2, xoauth2 } from "./oauth.js";
+export { PLAIN, plain } from "./plain.js";
+export {
+  hashSha1,
+  hashSha3_512,
+  hashSha224,
+  hashSha256,
+  hashSha384,
+  hashSha512,
+  SCRAM,
+  SCRAMPLUS,
+  type ScramHash,
+  type ScramOptions,
+  scramSha1,
+  scramSha1Plus,
+  scramSha3_512,
+  scramSha3_512Plus,
+  scramSha224,
+  scramSha224Plus,
+  scramSha256,
+  scramSha256Plus,
+  scramSha384,
+  scramSha384Plus,
+  scramSha512,
+  scramSha512Plus,
+} from "./scram/index.js";

@@ -1,0 +1,77 @@
+/**
+ * PLAIN: identity and password in one clear-text message. Source: RFC 4616.
+ *
+ * The client asks for a user name, a password and, when acting as somebody else, an authzid.
+ * The server hands what it read to the account's password check, whose answer is the whole decision.
+ *
+ * @module
+ */
+import { clientMechanism, type SASLMechanism } from "../client.js";
+import type { CredentialProvider } from "../credentials.js";
+import { SASLFailure } from "../errors.js";
+import {
+  type ClientContext,
+  type ClientConversation,
+  defineMechanism,
+  type Mechanism,
+  type ServerContext,
+  type ServerConversation,
+} from "../mechanism.js";
+
+interface PlainMessage {
+  readonly authzid: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+// biome-ignore lint/correctness/useYield: the only message is the last one
+async function* client(ctx: ClientContext): ClientConversation {
+  const { username, password, authzid = "" } = await ctx.credentials("password");
+  return ctx.bytes(formatMessage({ authzid, username, password }));
+}
+
+async function* server(ctx: ServerContext): ServerConversation {
+  const { authzid, username, password } = parseMessage(ctx.text(yield));
+  const account = await ctx.identify(username, ["userPassword", "authPassword"]);
+  if (!(await ctx.checkPassword(account, password))) throw ctx.fail("refused", "wrong password");
+  return { authcid: account.name, authzid };
+}
+
+/** RFC 4616 §2: [authzid] NUL authcid NUL passwd, each UTF-8; none of them holds a NUL. */
+function formatMessage({ authzid, username, password }: PlainMessage): string {
+  for (const [what, text] of [
+    ["user name", username],
+    ["password", password],
+    ["authzid", authzid],
+  ] as const) {
+    if (text.includes("\0")) throw new SASLFailure("malformed-message", `the ${what} holds a NUL`); // R-PLAIN-07
+    if (text === "" && what !== "authzid") throw new SASLFailure("malformed-message", `the ${what} is empty`);
+  }
+  return `${authzid}\0${username}\0${password}`;
+}
+
+function parseMessage(message: string): PlainMessage {
+  const [authzid, username, password, ...more] = message.split("\0", 4);
+  if (!username || !password || more.length > 0) {
+    throw new SASLFailure("malformed-message", "not an authzid, a user name and a password"); // R-PLAIN-01, -03
+  }
+  return { authzid: authzid as string, username, password };
+}
+
+const clientHalf: Mechanism = {
+  name: "PLAIN",
+  flow: "client-first",
+  security: ["noAnonymous", "passCredentials"],
+  needsProtection: true,
+  needs: "password",
+  source: "RFC 4616",
+  client,
+  show: (message) => message.replace(/[^\0]*$/, (password) => `<${password.length} characters>`).replaceAll("\0", "␀"),
+};
+
+export const plain: Mechanism = /* @__PURE__ */ defineMechanism({ ...clientHalf, server });
+
+/** PLAIN for a client. Keep it to protected channels: the server, and whoever listens, gets the password itself. */
+export function PLAIN(credentials: CredentialProvider): SASLMechanism {
+  return clientMechanism([clientHalf], credentials);
+}

@@ -1,0 +1,95 @@
+/**
+ * SCRAM, the client's half. Source: RFC 5802 §3, §5.
+ *
+ * @module
+ */
+import type { CredentialKinds, ScramKeys } from "../../credentials.js";
+import { encodeBase64 } from "../../internal/base64.js";
+import { concatBytes } from "../../internal/bytes.js";
+import { commonTypes } from "../../internal/common-types.js";
+import { escapeName, formatGs2Header } from "../../internal/gs2.js";
+import type { ClientContext, ClientConversation } from "../../mechanism.js";
+import { fits, type ScramKeyOwner } from "../../scram-key-cache.js";
+import type { ScramHash } from "./hashes.js";
+import { keysFromPassword, xor } from "./keys.js";
+import { parseServerFinal, parseServerFirst, type ServerFirst } from "./messages.js";
+
+export async function* scramClient(ctx: ClientContext, hash: ScramHash, plus: boolean): ClientConversation {
+  const { digest } = hash;
+  const given = await ctx.credentials("scram");
+  const username = await ctx.prepare(given.username, "query"); // RFC 5802 §5.1, attribute n
+  const binding = plus ? await chooseBinding(ctx) : undefined;
+  const header = formatGs2Header(binding ? "p" : unboundFlag(ctx), binding?.type, given.authzid);
+  const nonce = ctx.nonce();
+  const bare = `n=${escapeName(username)},r=${nonce}`;
+
+  const serverFirst = ctx.text(yield ctx.bytes(header + bare));
+  const first = parseServerFirst(serverFirst);
+  checkServerFirst(ctx, first, nonce);
+  const keys = await findKeys(ctx, hash, given, first);
+
+  const bindingInput = binding ? concatBytes(ctx.bytes(header), binding.data) : ctx.bytes(header); // RFC 5802 §6
+  const withoutProof = `c=${encodeBase64(bindingInput)},r=${first.nonce}`;
+  const authMessage = ctx.bytes(`${bare},${serverFirst},${withoutProof}`);
+  const storedKey = await ctx.hash(digest, keys.clientKey);
+  const proof = xor(keys.clientKey, await ctx.hmac(digest, storedKey, authMessage));
+  const expected = await ctx.hmac(digest, keys.serverKey, authMessage);
+
+  const serverFinal = yield ctx.final(ctx.bytes(`${withoutProof},p=${encodeBase64(proof)}`));
+  if (serverFinal === undefined) throw ctx.fail("peer-not-verified", "the server said success without its signature");
+  if (!ctx.equal(parseServerFinal(ctx.text(serverFinal)), expected)) {
+    throw ctx.fail("peer-not-verified", "the server's signature is wrong"); // R-SCRAM-20
+  }
+}
+
+/** RFC 5802 §6: `y` only when this side can bind and the server, asked for its list, offered no -PLUS. */
+function unboundFlag(ctx: ClientContext): "n" | "y" {
+  const canBind = (ctx.channelBinding?.types.length ?? 0) > 0;
+  return canBind && ctx.offered.length > 0 && !ctx.offered.some((name) => name.endsWith("-PLUS")) ? "y" : "n";
+}
+
+/** The strongest common type and its data; having none is an error and never a silent `n`. */
+async function chooseBinding(ctx: ClientContext): Promise<{ type: string; data: Uint8Array }> {
+  const [type] = commonTypes(ctx.channelBinding, ctx.serverBindingTypes);
+  const data = type === undefined ? undefined : await ctx.channelBinding?.data(type);
+  if (type === undefined || !data?.length)
+    throw ctx.fail("channel-not-protected", "there is nothing to bind this channel to");
+  ctx.bound(type);
+  return { type, data };
+}
+
+/** RFC 5802 §5.1: the server adds to our nonce; the count lies within our bounds, looked at before anything is derived. */
+function checkServerFirst(ctx: ClientContext, { nonce, salt, iterations }: ServerFirst, ours: string): void {
+  if (!nonce.startsWith(ours) || nonce.length === ours.length) {
+    throw ctx.fail("peer-not-verified", "the server's nonce does not begin with ours, or adds nothing to it"); // R-SCRAM-12
+  }
+  if (salt.length === 0) throw ctx.fail("malformed-message", "SCRAM message with an empty salt"); // R-SCRAM-16
+  const { min, max } = ctx.iterations;
+  if (iterations < min) throw ctx.fail("peer-not-verified", `the server asks for fewer than ${min} iterations`);
+  if (iterations > max) throw ctx.fail("limit-exceeded", `the server asks for more than ${max} iterations`); // R-SCRAM-15
+}
+
+/** Keys the application gave, keys of an earlier login, or new ones from the password, in this order. */
+async function findKeys(
+  ctx: ClientContext,
+  { digest }: ScramHash,
+  given: CredentialKinds["scram"],
+  { salt, iterations }: ServerFirst,
+): Promise<ScramKeys> {
+  if (given.keys && fits(given.keys, digest.name, salt, iterations)) return given.keys;
+  if (given.password === undefined)
+    throw ctx.fail("no-credentials", "the keys given do not fit the server's salt and count");
+  const password = ctx.bytes(await ctx.prepare(given.password, "stored")); // RFC 5802 §2.2, Normalize()
+  const { keyCache } = ctx;
+  if (keyCache === undefined) return keysFromPassword(ctx, digest, password, salt, iterations);
+
+  keyCache.pepper ??= ctx.random(32);
+  const fingerprint = encodeBase64(await ctx.hmac(digest, keyCache.pepper, password));
+  const owner: ScramKeyOwner = { host: ctx.host, username: given.username, fingerprint };
+  const keys =
+    keyCache.get(owner, digest.name, salt, iterations) ??
+    (await keysFromPassword(ctx, digest, password, salt, iterations));
+  // Only a verified server's keys are kept, and only as long as they work (R-GEN-12).
+  ctx.ended((ok) => (ok ? keyCache.set(owner, keys) : keyCache.delete(owner, digest.name)));
+  return keys;
+}

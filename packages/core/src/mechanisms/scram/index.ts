@@ -1,0 +1,102 @@
+/**
+ * SCRAM: both sides prove that they know the password, or what was derived from it, and neither sends it.
+ * Sources: RFC 5802, RFC 7677; -PLUS variants are bound to the channel.
+ *
+ * The client asks for a user name and a password or {@link ScramKeys}. The server needs nothing but verifiers.
+ *
+ * @module
+ */
+import type { ChannelBinding } from "../../channel-binding.js";
+import { clientMechanism, type SASLMechanism } from "../../client.js";
+import type { CredentialProvider } from "../../credentials.js";
+import { defineMechanism, type Mechanism, type MechanismInfo } from "../../mechanism.js";
+import { scramClient } from "./client.js";
+import {
+  hashSha1,
+  hashSha3_512,
+  hashSha224,
+  hashSha256,
+  hashSha384,
+  hashSha512,
+  nativeHashes,
+  type ScramHash,
+} from "./hashes.js";
+import { scramServer } from "./server.js";
+
+export { hashSha1, hashSha3_512, hashSha224, hashSha256, hashSha384, hashSha512, type ScramHash };
+
+/** Options of {@link SCRAM} and {@link SCRAMPLUS}. */
+export interface ScramOptions {
+  /** Rows of the family to use. Default SHA-512, SHA-384, SHA-256 and SHA-1, which every runtime computes natively. */
+  readonly hashes?: readonly ScramHash[] | undefined;
+}
+
+/** SCRAM without channel binding, for a client: the family's strongest hash that the server offers. */
+export function SCRAM(credentials: CredentialProvider, options: ScramOptions = {}): SASLMechanism {
+  const { hashes = nativeHashes } = options;
+  return clientMechanism(
+    hashes.map((hash) => clientHalf(hash, false)),
+    credentials,
+  );
+}
+
+/**
+ * SCRAM bound to the channel, for a client.
+ *
+ * @param channelBinding what the connection can be bound to; left out, the binding's transport says so.
+ */
+export function SCRAMPLUS(
+  credentials: CredentialProvider,
+  channelBinding?: ChannelBinding,
+  options: ScramOptions = {},
+): SASLMechanism {
+  const { hashes = nativeHashes } = options;
+  return clientMechanism(
+    hashes.map((hash) => clientHalf(hash, true)),
+    credentials,
+    channelBinding,
+  );
+}
+
+function info({ name, rank, source }: ScramHash, plus: boolean): MechanismInfo {
+  return {
+    name: plus ? `${name}-PLUS` : name,
+    flow: "client-first",
+    security: plus
+      ? ["noPlaintext", "noAnonymous", "noActive", "mutualAuth"]
+      : ["noPlaintext", "noAnonymous", "mutualAuth"],
+    channelBinding: plus,
+    bindable: !plus,
+    rank,
+    needs: "scram",
+    source: plus ? `${source}, RFC 5802 §6` : source,
+  };
+}
+
+function clientHalf(hash: ScramHash, plus: boolean): Mechanism {
+  return { ...info(hash, plus), client: (ctx) => scramClient(ctx, hash, plus), show };
+}
+
+function bothHalves(hash: ScramHash, plus: boolean): Mechanism {
+  return defineMechanism({ ...clientHalf(hash, plus), server: (ctx) => scramServer(ctx, hash, plus) });
+}
+
+/** Proofs and signatures could be guessed against; the rest is no secret. */
+function show(message: string): string {
+  return message.replace(/(^|,)([pv])=([^,]*)/g, (_, comma, letter, value) =>
+    letter === "p" && comma === "" ? `p=${value}` : `${comma}${letter}=<${value.length} characters>`,
+  );
+}
+
+export const scramSha1: Mechanism = /* @__PURE__ */ bothHalves(hashSha1, false);
+export const scramSha1Plus: Mechanism = /* @__PURE__ */ bothHalves(hashSha1, true);
+export const scramSha224: Mechanism = /* @__PURE__ */ bothHalves(hashSha224, false);
+export const scramSha224Plus: Mechanism = /* @__PURE__ */ bothHalves(hashSha224, true);
+export const scramSha256: Mechanism = /* @__PURE__ */ bothHalves(hashSha256, false);
+export const scramSha256Plus: Mechanism = /* @__PURE__ */ bothHalves(hashSha256, true);
+export const scramSha384: Mechanism = /* @__PURE__ */ bothHalves(hashSha384, false);
+export const scramSha384Plus: Mechanism = /* @__PURE__ */ bothHalves(hashSha384, true);
+export const scramSha512: Mechanism = /* @__PURE__ */ bothHalves(hashSha512, false);
+export const scramSha512Plus: Mechanism = /* @__PURE__ */ bothHalves(hashSha512, true);
+export const scramSha3_512: Mechanism = /* @__PURE__ */ bothHalves(hashSha3_512, false);
+export const scramSha3_512Plus: Mechanism = /* @__PURE__ */ bothHalves(hashSha3_512, true);

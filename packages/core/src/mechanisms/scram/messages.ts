@@ -1,0 +1,140 @@
+/**
+ * SCRAM's four messages. Source: RFC 5802 §5.1, §7. Parsers keep the order of the grammar and refuse everything else;
+ * what enters the signature is the text as it was received, never a part written anew (R-SCRAM-10).
+ *
+ * @module
+ */
+import { type SASLErrorCode, SASLFailure, saslError } from "../../errors.js";
+import { decodeBase64 } from "../../internal/base64.js";
+import { type Gs2Header, parseGs2Header, unescapeName } from "../../internal/gs2.js";
+
+export interface ClientFirst {
+  readonly header: Gs2Header;
+  readonly username: string;
+  readonly nonce: string;
+  /** client-first-message-bare. */
+  readonly bare: string;
+}
+
+export interface ServerFirst {
+  readonly nonce: string;
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+}
+
+export interface ClientFinal {
+  /** The GS2 header and, with flag `p`, the binding data after it. */
+  readonly binding: Uint8Array;
+  readonly nonce: string;
+  readonly proof: Uint8Array;
+  /** client-final-message-without-proof. */
+  readonly withoutProof: string;
+}
+
+/** Thrown for a mandatory extension, so that a server can say so (RFC 5802 §5.1, attribute m). */
+export class MandatoryExtension extends SASLFailure {
+  constructor() {
+    super("malformed-message", "a mandatory extension that is not supported");
+  }
+}
+
+type Attribute = readonly [letter: string, value: string];
+
+/** attr-val *("," attr-val); every letter once (R-SCRAM-07), none of them m (R-SCRAM-08). */
+function attributesOf(text: string): Attribute[] {
+  const attributes: Attribute[] = [];
+  const seen = new Set<string>();
+  for (const part of text.split(",")) {
+    // RFC 5802 §7: attr-val = ALPHA "=" 1*value-char
+    if (part.length < 3 || part[1] !== "=" || !/[A-Za-z]/.test(part[0] as string) || part.includes("\0")) {
+      throw malformed("an attribute that is none");
+    }
+    const letter = part[0] as string;
+    if (letter === "m") throw new MandatoryExtension();
+    if (seen.has(letter)) throw malformed(`attribute ${letter} occurs twice`);
+    seen.add(letter);
+    attributes.push([letter, part.slice(2)]);
+  }
+  return attributes;
+}
+
+function take(attributes: readonly Attribute[], index: number, letter: string): string {
+  const attribute = attributes[index];
+  if (attribute?.[0] !== letter) throw malformed(`attribute ${letter} is missing or out of place`);
+  return attribute[1];
+}
+
+/** gs2-header [reserved-mext ","] username "," nonce ["," extensions] */
+export function parseClientFirst(text: string): ClientFirst {
+  const header = parseGs2Header(text);
+  const bare = text.slice(header.text.length);
+  const attributes = attributesOf(bare);
+  return {
+    header,
+    username: unescapeName(take(attributes, 0, "n")),
+    nonce: checkNonce(take(attributes, 1, "r")),
+    bare,
+  };
+}
+
+/** [reserved-mext ","] nonce "," salt "," iteration-count ["," extensions]; or an error in its place. */
+export function parseServerFirst(text: string): ServerFirst {
+  const attributes = attributesOf(text);
+  refuseError(attributes);
+  const nonce = checkNonce(take(attributes, 0, "r"));
+  const salt = decodeBase64(take(attributes, 1, "s"));
+  const count = take(attributes, 2, "i");
+  // posit-number: no sign, no leading zero; more than nine digits is beyond every bound anyway (R-SCRAM-14).
+  if (!/^[1-9][0-9]*$/.test(count)) throw malformed("an iteration count that is not a positive decimal");
+  return { nonce, salt, iterations: count.length > 9 ? Number.POSITIVE_INFINITY : Number(count) };
+}
+
+/** channel-binding "," nonce ["," extensions] "," proof */
+export function parseClientFinal(text: string): ClientFinal {
+  const attributes = attributesOf(text);
+  const last = attributes.length - 1;
+  const proof = decodeBase64(take(attributes, last, "p")); // R-SCRAM-19
+  if (last < 2) throw malformed("channel binding or nonce is missing");
+  const binding = decodeBase64(take(attributes, 0, "c"));
+  const nonce = checkNonce(take(attributes, 1, "r"));
+  return { binding, nonce, proof, withoutProof: text.slice(0, text.lastIndexOf(",")) };
+}
+
+/** (server-error / verifier) ["," extensions]; gives the server's signature. */
+export function parseServerFinal(text: string): Uint8Array {
+  const attributes = attributesOf(text);
+  refuseError(attributes);
+  const verifier = decodeBase64(take(attributes, 0, "v"));
+  if (attributes.some(([letter]) => letter === "e")) throw malformed("both a signature and an error"); // R-SCRAM-21
+  return verifier;
+}
+
+/** server-error-value (RFC 5802 §7), by what a client can do about it; every other value counts as a refusal. */
+const serverErrors: ReadonlyMap<string, SASLErrorCode> = new Map<string, SASLErrorCode>([
+  ["invalid-encoding", "malformed-message"],
+  ["invalid-username-encoding", "malformed-message"],
+  ["extensions-not-supported", "malformed-message"],
+  ["channel-bindings-dont-match", "peer-not-verified"],
+  ["server-does-support-channel-binding", "peer-not-verified"],
+  ["channel-binding-not-supported", "peer-not-verified"],
+  ["unsupported-channel-binding-type", "peer-not-verified"],
+  ["no-resources", "temporary"],
+]);
+
+function refuseError(attributes: readonly Attribute[]): void {
+  const error = attributes[0]?.[0] === "e" ? attributes[0][1] : undefined;
+  if (error === undefined) return;
+  if (attributes.some(([letter]) => letter === "v")) throw malformed("both a signature and an error");
+  const known = /^[a-z-]{1,40}$/.test(error) ? error : "other-error";
+  throw saslError(serverErrors.get(known) ?? "refused", `the server says ${known}`, { opaqueError: known });
+}
+
+/** RFC 5802 §7: printable = %x21-2B / %x2D-7E, at least one. */
+function checkNonce(nonce: string): string {
+  if (!/^[\x21-\x2b\x2d-\x7e]+$/.test(nonce)) throw malformed("a nonce with characters it cannot have");
+  return nonce;
+}
+
+function malformed(what: string): SASLFailure {
+  return new SASLFailure("malformed-message", `SCRAM message with ${what}`);
+}

@@ -1,0 +1,56 @@
+/**
+ * SCRAM, the server's half. It knows stored keys alone. Source: RFC 5802 §3, §5, §6.
+ *
+ * @module
+ */
+import { encodeBase64 } from "../../internal/base64.js";
+import { concatBytes } from "../../internal/bytes.js";
+import type { Gs2Header } from "../../internal/gs2.js";
+import type { ServerContext, ServerConversation } from "../../mechanism.js";
+import type { ScramHash } from "./hashes.js";
+import { xor } from "./keys.js";
+import { MandatoryExtension, parseClientFinal, parseClientFirst } from "./messages.js";
+
+export async function* scramServer(ctx: ServerContext, { digest }: ScramHash, plus: boolean): ServerConversation {
+  const clientFirst = ctx.text(yield);
+  let first: ReturnType<typeof parseClientFirst>;
+  try {
+    first = parseClientFirst(clientFirst);
+  } catch (error) {
+    if (error instanceof MandatoryExtension) yield ctx.bytes("e=extensions-not-supported"); // RFC 5802 §5.1, attribute m
+    throw error;
+  }
+  const bindingData = await checkBinding(ctx, first.header, plus);
+  const account = await ctx.identify(first.username, ["authPassword", "userPassword"]);
+  const verifier = await ctx.scramVerifier(account, digest);
+  const nonce = first.nonce + ctx.nonce();
+  const serverFirst = `r=${nonce},s=${encodeBase64(verifier.salt)},i=${verifier.iterations}`;
+
+  const final = parseClientFinal(ctx.text(yield ctx.bytes(serverFirst)));
+  if (final.nonce !== nonce) throw ctx.fail("malformed-message", "the client's nonce is not the one of this exchange"); // R-SCRAM-13
+  const header = ctx.bytes(first.header.text);
+  const binding = bindingData ? concatBytes(header, bindingData) : header;
+  if (!ctx.equal(final.binding, binding)) throw ctx.fail("refused", "the channel binding does not match"); // R-SCRAM-18
+  if (final.proof.length !== digest.size) throw ctx.fail("malformed-message", "a proof of the wrong length"); // R-SCRAM-17
+
+  const authMessage = ctx.bytes(`${first.bare},${serverFirst},${final.withoutProof}`);
+  const clientKey = xor(final.proof, await ctx.hmac(digest, verifier.storedKey, authMessage));
+  if (!ctx.equal(await ctx.hash(digest, clientKey), verifier.storedKey)) throw ctx.fail("refused", "wrong proof");
+  const signature = await ctx.hmac(digest, verifier.serverKey, authMessage);
+  return { authcid: account.name, authzid: first.header.authzid, data: ctx.bytes(`v=${encodeBase64(signature)}`) };
+}
+
+/** RFC 5802 §6: the flag must fit the mechanism, what was offered, and what this connection has. */
+async function checkBinding(ctx: ServerContext, header: Gs2Header, plus: boolean): Promise<Uint8Array | undefined> {
+  if (plus !== (header.flag === "p"))
+    throw ctx.fail("malformed-message", "the binding flag does not fit the mechanism"); // R-CB-04
+  if (header.flag === "y" && ctx.offered.some((name) => name.endsWith("-PLUS"))) {
+    throw ctx.fail("refused", "the client was led to believe that no -PLUS is offered"); // R-CB-02
+  }
+  if (header.type === undefined) return undefined;
+  const known = ctx.channelBinding?.types.includes(header.type);
+  const data = known ? await ctx.channelBinding?.data(header.type) : undefined;
+  if (!data?.length) throw ctx.fail("refused", "a binding type this connection lacks"); // R-CB-03, R-CB-09
+  ctx.bound(header.type);
+  return data;
+}

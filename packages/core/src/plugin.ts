@@ -1,0 +1,47 @@
+/**
+ * For authors of mechanisms, account stores and bindings: the contracts, and the small tools that keep them.
+ * Follows semver like the main entry. A mechanism's halves reach the outside through their context alone.
+ *
+ * @module
+ */
+export type {
+  Account,
+  AccountProperties,
+  AccountStore,
+  PropertyName,
+  ScramVerifier,
+  TokenRequest,
+  TokenVerdict,
+  TokenVerifier,
+} from "./accounts.js";
+export type { ChannelBinding, ChannelBindingType } from "./channel-binding.js";
+export { clientMechanism } from "./client.js";
+export type { CredentialKind, CredentialKinds, CredentialRequest } from "./credentials.js";
+export { md5, sha1, sha3_512, sha224, sha256, sha384, sha512 } from "./digests.js";
+export { SASLFailure, saslError } from "./errors.js";
+export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
+export { type DecodeBase64Options, decodeBase64, encodeBase64 } from "./internal/base64.js";
+export { concatBytes, equalBytes, wipe } from "./internal/bytes.js";
+export { formatGs2Header, type Gs2Header, parseGs2Header } from "./internal/gs2.js";
+export { decodeUtf8, encodeUtf8 } from "./internal/text.js";
+export { defaultLimits, type Limits } from "./limits.js";
+export {
+  type ClientContext,
+  type ClientConversation,
+  defineMechanism,
+  type ExternalIdentity,
+  type Final,
+  type Flow,
+  type Heard,
+  type IterationBounds,
+  isMechanismName,
+  type Mechanism,
+  type MechanismContext,
+  type MechanismInfo,
+  type SecurityFlag,
+  type ServerContext,
+  type ServerConversation,
+  type ServerFacts,
+  type ServerOutcome,
+} from "./mechanism.js";
+export type { Digest, MaybePromise } from "./runtime/contract.js";

@@ -1,0 +1,34 @@
+/**
+ * What differs between Node and browsers, and nothing else: randomness and digests.
+ * `node.ts` answers with `node:crypto`, `web.ts` with WebCrypto; the `imports` map of package.json picks one.
+ *
+ * @module
+ */
+
+/** A value now or later; native digests answer at once, WebCrypto does not. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/**
+ * One digest algorithm as a value, so that a bundle holds only those it names.
+ * Arguments are read, never changed or kept; results belong to the caller.
+ */
+export interface Digest {
+  /** Name as the hash is registered: `SHA-256`, `MD5`, `SHA3-512`. */
+  readonly name: string;
+  /** Octets in a result. */
+  readonly size: number;
+  hash(data: Uint8Array): MaybePromise<Uint8Array>;
+  /** RFC 2104. A key of any length, also zero. */
+  hmac(key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>;
+  /**
+   * PBKDF2 (RFC 8018 §5.2) with this digest's HMAC and one block of output; SCRAM's Hi() (RFC 5802 §2.2).
+   * Runs off the main thread where the runtime can.
+   */
+  pbkdf2(password: Uint8Array, salt: Uint8Array, iterations: number): Promise<Uint8Array>;
+}
+
+/** A digest this runtime computes natively. `name` as WebCrypto writes it, `size` in octets. */
+export declare function nativeDigest(name: "SHA-1" | "SHA-256" | "SHA-384" | "SHA-512", size: number): Digest;
+
+/** `count` octets from the cryptographic random source of the runtime, 1 to 65536. */
+export declare function randomBytes(count: number): Uint8Array;

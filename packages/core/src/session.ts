@@ -1,0 +1,354 @@
+/**
+ * One peer's exchange at the server, as a {@link SASLInterface}: initiate, respond and abort are what the peer said,
+ * the reply is what to say back. Source: RFC 4422 §3, §5.
+ *
+ * @module
+ */
+import type { Account, AccountProperties, PropertyName, ScramVerifier, TokenVerdict } from "./accounts.js";
+import type { ChannelBinding } from "./channel-binding.js";
+import { isSASLError, type SASLError, SASLFailure, saslError } from "./errors.js";
+import type { SASLInterface, SASLReply } from "./interface.js";
+import { BaseContext } from "./internal/context.js";
+import type {
+  ExternalIdentity,
+  Heard,
+  Mechanism,
+  ServerContext,
+  ServerConversation,
+  ServerOutcome,
+} from "./mechanism.js";
+import { noProperties } from "./mechanism.js";
+import { passwordMatches, verifierFor } from "./passwords.js";
+import type { Digest, MaybePromise } from "./runtime/contract.js";
+import type { SASLServer, ServerConnection } from "./server.js";
+
+/** Who is at the other end, once it is known. */
+export interface ServerResult {
+  readonly mechanism: string;
+  /** Canonical. */
+  readonly authcid: string;
+  /** Canonical; whom to act as, equal to `authcid` unless somebody else was asked for and allowed. */
+  readonly authzid: string;
+  readonly channelBinding: string | undefined;
+}
+
+const empty = new Uint8Array(0);
+
+/**
+ * Made by `SASLServer.session()`. Exchanges follow each other until one succeeds; after that every call fails
+ * (RFC 6120 §6.4.6 and RFC 4954 §4 allow no second one). Errors carry in `code` what a binding may tell the peer, and
+ * in `detail` what only the log may know.
+ */
+export class SASLServerSession implements SASLInterface {
+  readonly #server: SASLServer;
+  readonly #connection: ServerConnection;
+  #exchange: ServerExchange | undefined;
+  #busy = false;
+  #result: ServerResult | undefined;
+
+  /** @internal */
+  constructor(server: SASLServer, connection: ServerConnection) {
+    this.#server = server;
+    this.#connection = connection;
+  }
+
+  get secure(): boolean {
+    return this.#connection.secure;
+  }
+
+  /** Set from the moment `success` was replied. */
+  get result(): ServerResult | undefined {
+    return this.#result;
+  }
+
+  /** True while the peer owes an answer. */
+  get pending(): boolean {
+    return this.#exchange !== undefined;
+  }
+
+  initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
+    return this.#step(
+      payload,
+      () => {
+        if (this.#exchange) throw new SASLFailure("unexpected-message", "an exchange is already going on");
+        const chosen = this.#server.choose(mechanism, this.#connection);
+        if (typeof chosen === "string") throw notOffered(chosen);
+        this.#exchange = new ServerExchange(this.#server, this.#connection, chosen);
+        return this.#exchange.begin(payload);
+      },
+      mechanism,
+    );
+  }
+
+  respond(payload: Uint8Array): Promise<SASLReply> {
+    return this.#step(payload, () => {
+      if (!this.#exchange) throw new SASLFailure("unexpected-message", "no exchange is going on");
+      return this.#exchange.go(payload);
+    });
+  }
+
+  /** The peer gave up, or the connection is gone. */
+  async abort(): Promise<SASLReply> {
+    this.#over(new SASLFailure("aborted", "the client gave up"));
+    return { state: "failure" };
+  }
+
+  async #step(payload: Heard, step: () => Promise<SASLReply>, mechanism?: string): Promise<SASLReply> {
+    if (this.#result) throw new SASLFailure("unexpected-message", "already authenticated");
+    if (this.#busy) throw new SASLFailure("unexpected-message", "a message before the last one was answered");
+    this.#busy = true;
+    try {
+      const { maxMessageBytes } = this.#server.limits;
+      if (payload && payload.length > maxMessageBytes) {
+        throw new SASLFailure("limit-exceeded", `a message of ${payload.length} octets is over the limit`);
+      }
+      const exchange = step();
+      const running = this.#exchange;
+      const reply = await exchange;
+      if (running !== this.#exchange) throw new SASLFailure("aborted", "the exchange was aborted");
+      if (reply.state === "success") this.#succeed();
+      return reply;
+    } catch (error) {
+      const failure = isSASLError(error)
+        ? error
+        : new SASLFailure("temporary", "authentication is not possible at present", {
+            cause: error,
+            detail: detailOf(error),
+          });
+      this.#over(failure, mechanism);
+      throw failure;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #succeed(): void {
+    this.#result = (this.#exchange as ServerExchange).result;
+    this.#exchange = undefined;
+    const { mechanism, authcid, authzid, channelBinding } = this.#result as ServerResult;
+    this.#tell({ mechanism, authcid, authzid, channelBinding });
+  }
+
+  #over(failure: SASLError, mechanism?: string): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    if (exchange === undefined && mechanism === undefined) return;
+    exchange?.drop();
+    const { authcid, channelBindingUsed: channelBinding, noted } = exchange ?? {};
+    this.#tell({ mechanism: exchange?.mechanism.name ?? mechanism ?? "", authcid, channelBinding, failure, noted });
+  }
+
+  #tell(event: {
+    mechanism: string;
+    authcid: string | undefined;
+    authzid?: string;
+    channelBinding: string | undefined;
+    failure?: SASLError;
+    noted?: string | undefined;
+  }): void {
+    const { onOutcome, service } = this.#server.options;
+    if (onOutcome === undefined) return;
+    const { mechanism, authcid, authzid, channelBinding, failure, noted } = event;
+    const detail = failure && (failure.detail ?? noted ?? failure.message);
+    const { remote } = this.#connection;
+    try {
+      onOutcome({
+        service,
+        mechanism,
+        ok: !failure,
+        authcid,
+        authzid,
+        channelBinding,
+        remote,
+        code: failure?.code,
+        detail,
+      });
+    } catch {
+      // A log that fails must not decide who gets in.
+    }
+  }
+}
+
+/** One exchange, and the context its half sees. */
+class ServerExchange extends BaseContext implements ServerContext {
+  readonly #server: SASLServer;
+  readonly #connection: ServerConnection;
+  readonly #half: ServerConversation;
+  readonly #deadline: number;
+  #steps = 0;
+  /** What the next message is: the late initial response, an answer, or the empty answer to final data. */
+  #expects: "initial" | "answer" | "nothing" = "answer";
+  #account: Account | undefined;
+  authcid: string | undefined;
+  channelBindingUsed: string | undefined;
+  noted: string | undefined;
+  result: ServerResult | undefined;
+
+  constructor(server: SASLServer, connection: ServerConnection, mechanism: Mechanism) {
+    super(mechanism, server.options, server.limits);
+    this.#server = server;
+    this.#connection = connection;
+    this.#deadline = server.limits.timeoutMs > 0 ? Date.now() + server.limits.timeoutMs : Number.POSITIVE_INFINITY;
+    this.#half = (mechanism.server as NonNullable<Mechanism["server"]>)(this);
+  }
+
+  get offered(): readonly string[] {
+    return this.#server.mechanisms(this.#connection);
+  }
+  get channelBinding(): ChannelBinding | undefined {
+    return this.#server.options.policy?.channelBinding === "disable" ? undefined : this.#connection.channelBinding;
+  }
+  get requireChannelBinding(): boolean {
+    return this.#server.options.policy?.channelBinding === "require";
+  }
+  get external(): ExternalIdentity | undefined {
+    return this.#connection.external;
+  }
+  get anonymous(): string | undefined {
+    return this.#server.options.anonymous;
+  }
+
+  async begin(payload: Heard): Promise<SASLReply> {
+    const { flow } = this.mechanism;
+    if (flow === "server-first" && payload !== undefined) {
+      throw new SASLFailure("unexpected-message", "this mechanism takes no initial response"); // RFC 4422 §5 item 2a
+    }
+    const turn = await this.#half.next();
+    if (turn.done || turn.value !== undefined) return this.#say(turn);
+    if (payload === undefined && flow === "client-first") {
+      this.#expects = "initial";
+      return { state: "challenge", payload: empty };
+    }
+    return this.go(payload);
+  }
+
+  async go(payload: Heard): Promise<SASLReply> {
+    if (++this.#steps > this.limits.maxSteps) throw new SASLFailure("limit-exceeded", "too many messages");
+    if (Date.now() > this.#deadline) throw new SASLFailure("timed-out", "the client took too long");
+    if (this.#expects === "nothing") {
+      if (payload?.length) throw new SASLFailure("unexpected-message", "an answer to data that only success follows");
+      return { state: "success" };
+    }
+    this.#expects = "answer";
+    return this.#say(await this.#half.next(payload));
+  }
+
+  async #say(turn: IteratorResult<Heard, ServerOutcome>): Promise<SASLReply> {
+    if (!turn.done) {
+      if (turn.value === undefined) throw new TypeError(`${this.mechanism.name} listens twice in a row`);
+      return { state: "challenge", payload: turn.value };
+    }
+    this.result = await this.#admit(turn.value);
+    const { data } = turn.value;
+    if (data === undefined || this.#connection.successData) return { state: "success", payload: data };
+    this.#expects = "nothing"; // RFC 4422 §5 item 2b: no field for it in this protocol
+    return { state: "challenge", payload: data };
+  }
+
+  /** Who this is and whom it may act as (RFC 4422 §3.4.1). */
+  async #admit(outcome: ServerOutcome): Promise<ServerResult> {
+    const { name: mechanism } = this.mechanism;
+    const account = this.#account;
+    const authcid =
+      account?.name === outcome.authcid || outcome.authcid === this.anonymous
+        ? outcome.authcid
+        : await this.#canonical(outcome.authcid, "authcid");
+    if (account?.name === authcid && account.properties.disabled === true) {
+      throw saslError("account-disabled", "the account is disabled");
+    }
+    const authzid = outcome.authzid ? await this.#canonical(outcome.authzid, "authzid") : authcid; // R-GEN-18
+    if (authzid !== authcid && !(await this.#mayAct(authcid, authzid, outcome.mayActAs))) {
+      throw saslError("authorization-refused", "not allowed to act as that identity");
+    }
+    return { mechanism, authcid, authzid, channelBinding: this.channelBindingUsed };
+  }
+
+  async #mayAct(authcid: string, authzid: string, names: readonly string[] | undefined): Promise<boolean> {
+    for (const name of names ?? []) {
+      if ((await this.#canonical(name, "authzid")) === authzid) return true;
+    }
+    const { authorize } = this.#server.options;
+    const { remote } = this.#connection;
+    return (
+      authorize !== undefined &&
+      (await authorize({ authcid, authzid, mechanism: this.mechanism.name, remote })) === true
+    );
+  }
+
+  async #canonical(name: string, role: "authcid" | "authzid"): Promise<string> {
+    this.checkIdentity(name);
+    const { canonicalize } = this.#server.options;
+    const prepared = await this.prepare(name, "query");
+    const canonical = canonicalize ? await canonicalize(prepared, role) : prepared;
+    if (canonical === "") throw new SASLFailure("malformed-message", "an identity is empty"); // R-CAN-03
+    this.checkIdentity(canonical);
+    return canonical;
+  }
+
+  async identify(name: string, requests: readonly PropertyName[]): Promise<Account> {
+    this.authcid = name;
+    const canonical = await this.#canonical(name, "authcid");
+    this.authcid = canonical;
+    const properties = await this.#lookup(canonical, requests);
+    this.#account = { name: canonical, properties };
+    return this.#account;
+  }
+
+  async #lookup(name: string, requests: readonly PropertyName[]): Promise<AccountProperties> {
+    const { accounts } = this.#server.options;
+    try {
+      const found = await accounts.lookup(name, [...requests, "disabled"]);
+      if (found === undefined) this.note("unknown user");
+      return found ?? noProperties;
+    } catch (error) {
+      // R-STO-04: a store that cannot answer is never an unknown user.
+      throw new SASLFailure("temporary", "accounts cannot be looked up at present", {
+        cause: error,
+        detail: detailOf(error),
+      });
+    }
+  }
+
+  checkPassword(account: Account, password: string): MaybePromise<boolean> {
+    return passwordMatches(this, this.#server.habits, account, password);
+  }
+
+  scramVerifier(account: Account, digest: Digest): MaybePromise<ScramVerifier> {
+    return verifierFor(this, this.#server.habits, account, digest);
+  }
+
+  async verifyToken(token: string, username: string | undefined): Promise<TokenVerdict> {
+    const { tokens } = this.#server.options;
+    if (tokens === undefined) return { ok: false, status: "invalid_token", detail: "no token verifier is configured" };
+    try {
+      return await tokens(token, { mechanism: this.mechanism.name, username });
+    } catch (error) {
+      if (isSASLError(error)) throw error;
+      throw new SASLFailure("temporary", "tokens cannot be judged at present", {
+        cause: error,
+        detail: detailOf(error),
+      });
+    }
+  }
+
+  bound(type: string): void {
+    this.channelBindingUsed = type;
+  }
+
+  note(detail: string): void {
+    this.noted = detail;
+  }
+
+  /** Lets the half clean up; it is never resumed again. */
+  drop(): void {
+    void this.#half.return(undefined as never).catch(() => {});
+  }
+}
+
+function notOffered(code: Exclude<ReturnType<SASLServer["choose"]>, Mechanism>): SASLError {
+  return saslError(code, "this mechanism is not offered on this connection");
+}
+
+function detailOf(error: unknown): string | undefined {
+  return error instanceof Error ? `${error.name}: ${error.message}` : undefined;
+}

@@ -1,0 +1,172 @@
+/**
+ * The client end of one exchange: order, sizes, steps and time are checked here, once for all mechanisms and bindings.
+ * Source: RFC 4422 §3, §4; the shape follows aiosasl's state machine.
+ *
+ * @module
+ */
+import { Cutoff } from "./cutoff.js";
+import { isSASLError, SASLFailure } from "./errors.js";
+import type { SASLInterface, SASLReply } from "./interface.js";
+import { defaultLimits, type Limits } from "./limits.js";
+import { isMechanismName } from "./mechanism.js";
+
+/** Where an exchange stands. `success` is the protocol's word alone; whether to believe it is the mechanism's. */
+export type ExchangeState = "initial" | "challenge" | "success" | "failure";
+
+/** What bounds an exchange. */
+export interface StateMachineOptions {
+  readonly limits?: Partial<Limits> | undefined;
+  /** Aborted: the exchange is aborted on the wire and every waiting call rejects with `aborted`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Codes under which this end stops while the other may still be waiting. A binding's own `abort()` is harmless when idle. */
+const ownCodes: ReadonlySet<string> = new Set(["aborted", "timed-out", "limit-exceeded"]);
+
+/** How long `abort()` waits for the other side to take note before it gives up, in milliseconds. */
+const abortGraceMs = 1000;
+
+/**
+ * Wraps a {@link SASLInterface} for one exchange. Use it once; a second exchange on the same interface gets a machine
+ * of its own, so that nothing survives from the first (R-GEN-15).
+ */
+export class SASLStateMachine implements SASLInterface {
+  readonly #wire: SASLInterface;
+  readonly #limits: Limits;
+  readonly #signal: AbortSignal | undefined;
+  #cutoff: Cutoff | undefined;
+  #state: ExchangeState = "initial";
+  #waiting = false;
+  #steps = 0;
+
+  constructor(wire: SASLInterface, options: StateMachineOptions = {}) {
+    this.#wire = wire;
+    this.#limits = options.limits ? { ...defaultLimits, ...options.limits } : defaultLimits;
+    this.#signal = options.signal;
+  }
+
+  get state(): ExchangeState {
+    return this.#state;
+  }
+
+  get secure(): boolean {
+    return this.#wire.secure === true;
+  }
+
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#signal;
+  }
+
+  /** @throws {SASLFailure} `mechanism-unsupported` for what cannot be a name (R-GEN-01), before anything is sent. */
+  initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
+    if (!isMechanismName(mechanism)) return reject("mechanism-unsupported", "not a mechanism name");
+    return this.#step("initial", payload, () => this.#wire.initiate(mechanism, payload));
+  }
+
+  respond(payload: Uint8Array): Promise<SASLReply> {
+    return this.#step("challenge", payload, () => this.#wire.respond(payload));
+  }
+
+  /** Gives up, at any point before an outcome. What the wire does after that no longer matters here. */
+  async abort(): Promise<SASLReply> {
+    if (this.#state === "success" || this.#state === "failure")
+      return reject("unexpected-message", "the exchange is over");
+    const begun = this.#state === "challenge" || this.#waiting;
+    this.#end("failure");
+    if (begun) await settled(this.#wire.abort());
+    return { state: "failure" };
+  }
+
+  /**
+   * Waits for something other than the peer (the application, a derivation) under the same limits as everything else.
+   *
+   * @throws {SASLFailure} `aborted`, `timed-out`.
+   */
+  until<T>(promise: Promise<T>): Promise<T> {
+    if (this.#cutoff === undefined) {
+      if (this.#signal === undefined && this.#limits.timeoutMs <= 0) return promise;
+      this.#cutoff = new Cutoff(this.#signal, this.#limits.timeoutMs);
+    }
+    return this.#cutoff.race(promise);
+  }
+
+  async #step(
+    from: ExchangeState,
+    payload: Uint8Array | undefined,
+    send: () => Promise<SASLReply>,
+  ): Promise<SASLReply> {
+    if (this.#state !== from || this.#waiting) return reject("unexpected-message", this.#misplaced());
+    if (payload !== undefined && payload.length > this.#limits.maxMessageBytes) {
+      return reject("limit-exceeded", `a message of ${payload.length} octets is over the limit`);
+    }
+    this.#waiting = true;
+    try {
+      const reply = await this.until(send());
+      const wrong = this.#objection(reply);
+      if (wrong) throw wrong;
+      this.#end(reply.state);
+      return reply;
+    } catch (error) {
+      throw await this.#broken(error);
+    } finally {
+      this.#waiting = false;
+    }
+  }
+
+  /** Ends the exchange, taking back on the wire what the peer still believes in. */
+  async #broken(error: unknown): Promise<unknown> {
+    const ours = isSASLError(error) && ownCodes.has(error.code);
+    const open = ours && !this.#over;
+    this.#end("failure");
+    if (open) await settled(this.#wire.abort());
+    return isSASLError(error) ? error : new SASLFailure("connection-lost", "the connection failed", { cause: error });
+  }
+
+  #objection(reply: SASLReply): SASLFailure | undefined {
+    if (this.#over) return new SASLFailure("aborted", "the exchange was aborted");
+    if (reply.state === "failure") return new SASLFailure("aborted", "the other side gave up");
+    const size = reply.payload?.length ?? 0;
+    if (size > this.#limits.maxMessageBytes) {
+      return new SASLFailure("limit-exceeded", `the server sent ${size} octets in one message`);
+    }
+    if (++this.#steps > this.#limits.maxSteps) {
+      return new SASLFailure("limit-exceeded", `the server sent more than ${this.#limits.maxSteps} messages`);
+    }
+    return undefined;
+  }
+
+  get #over(): boolean {
+    return this.#state === "success" || this.#state === "failure";
+  }
+
+  #end(state: ExchangeState): void {
+    this.#state = state;
+    if (state !== "challenge") this.#cutoff?.dispose();
+  }
+
+  #misplaced(): string {
+    if (this.#waiting) return "the answer to the last message is still awaited";
+    return this.#state === "initial" ? "the exchange has not begun" : `the exchange is at ${this.#state}`;
+  }
+}
+
+function reject(
+  code: "mechanism-unsupported" | "unexpected-message" | "limit-exceeded",
+  message: string,
+): Promise<never> {
+  return Promise.reject(new SASLFailure(code, message));
+}
+
+/** Waits for an abort to be noticed, not for long, and not for a verdict. */
+async function settled(promise: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const grace = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, abortGraceMs);
+  });
+  await Promise.race([promise.catch(() => {}), grace]);
+  clearTimeout(timer);
+}

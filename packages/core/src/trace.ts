@@ -1,0 +1,58 @@
+/**
+ * What a trace shows of an exchange: every message, decoded, with secrets replaced by their length.
+ *
+ * @module
+ */
+import type { Mechanism } from "./mechanism.js";
+
+/** One message of an exchange, fit for a log. */
+export interface TraceEvent {
+  readonly direction: "send" | "receive";
+  readonly mechanism: string;
+  readonly message: "initiate" | "response" | "challenge" | "success";
+  /** Octets after base64; `undefined` when there was no payload at all. */
+  readonly octets: number | undefined;
+  /** Text without secrets; empty when there was no payload. */
+  readonly text: string;
+}
+
+/** Receives the events of an exchange in order. What it throws ends the exchange. */
+export type Trace = (event: TraceEvent) => void;
+
+/** Makes the event of one message. `step` counts the messages of both sides from 0. */
+export function traceMessage(
+  mechanism: Mechanism,
+  direction: "send" | "receive",
+  message: TraceEvent["message"],
+  payload: Uint8Array | undefined,
+  step: number,
+): TraceEvent {
+  const octets = payload?.length;
+  return {
+    direction,
+    mechanism: mechanism.name,
+    message,
+    octets,
+    text: payload ? shown(mechanism, direction, payload, step) : "",
+  };
+}
+
+function shown(mechanism: Mechanism, direction: "send" | "receive", payload: Uint8Array, step: number): string {
+  if (payload.length === 0) return "";
+  const hidden = `<${payload.length} octets>`;
+  if (mechanism.show === undefined) return hidden;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload);
+    return printable(mechanism.show(text, direction === "send" ? "client" : "server", step));
+  } catch {
+    return hidden;
+  }
+}
+
+/** Control characters as `\xNN`, so that a peer cannot write on the reader's terminal. */
+function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (c) => `\\x${(c.codePointAt(0) as number).toString(16).padStart(2, "0")}`,
+  );
+}
