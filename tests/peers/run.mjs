@@ -1,0 +1,2 @@
+// What `npm run test:peers` starts, after the build.
+import "./dist/main.js";

@@ -1,0 +1,62 @@
+/**
+ * Logins to Postfix: with Cyrus SASL behind it, which has every SHA-2, and with Dovecot's authentication behind it.
+ *
+ * @module
+ */
+import { passwordOf } from "../accounts.js";
+import { endpointOf, type Server } from "../servers.js";
+import type { Expectation } from "../types.js";
+import { at, type Row } from "./attempt.js";
+import { passwordRows } from "./password-rows.js";
+
+const cyrusMechanisms = [
+  "PLAIN",
+  "LOGIN",
+  "CRAM-MD5",
+  "SCRAM-SHA-1",
+  "SCRAM-SHA-224",
+  "SCRAM-SHA-256",
+  "SCRAM-SHA-384",
+  "SCRAM-SHA-512",
+];
+const dovecotMechanisms = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"];
+
+const accepted: Expectation = { outcome: "accepted" };
+const impossible: Expectation = { outcome: "impossible" };
+const alice = { user: "alice", password: passwordOf("alice") };
+
+/** The table. */
+export function postfixRows(server: Server): Row[] {
+  const cyrus = endpointOf(server, "submission", "smtp", "starttls");
+  const clear = endpointOf(server, "submission", "smtp", "none");
+  const cyrusTls = endpointOf(server, "submissions", "smtp", "implicit");
+  const late = endpointOf(server, "submission_tlsonly", "smtp", "starttls");
+  const never = endpointOf(server, "submission_tlsonly", "smtp", "none");
+  const dovecot = endpointOf(server, "dovecot_submission", "smtp", "starttls");
+  const dovecotTls = endpointOf(server, "dovecot_submissions", "smtp", "implicit");
+  const full = { prepares: false, extent: "full" } as const;
+  const short = { prepares: false, extent: "short" } as const;
+  return [
+    ...cyrusMechanisms.flatMap((mechanism) => [
+      ...passwordRows(cyrus, mechanism, full),
+      ...passwordRows(cyrusTls, mechanism, short),
+      ...passwordRows(late, mechanism, short),
+    ]),
+    ...dovecotMechanisms.flatMap((mechanism) => [
+      ...passwordRows(dovecot, mechanism, mechanism === "SCRAM-SHA-256" ? full : short),
+      ...passwordRows(dovecotTls, mechanism, short),
+    ]),
+    ...at(cyrus, alice, { outcome: "accepted", mechanism: "SCRAM-SHA-512" }, { ids: ["R-GEN-27"] }),
+    ...at(cyrus, { ...alice, mechanism: "SCRAM-SHA-512", authzid: "alice" }, accepted, { note: "authzid alice" }),
+    ...at(cyrus, { ...alice, mechanism: "SCRAM-SHA-512", channelBinding: "require" }, impossible, {
+      note: "binding required",
+    }),
+    ...at(cyrus, { mechanism: "ANONYMOUS" }, accepted),
+    ...at(dovecot, { mechanism: "ANONYMOUS" }, accepted),
+    ...at(late, { mechanism: "ANONYMOUS" }, impossible, { note: "not offered" }),
+    ...at(clear, { ...alice, mechanism: "SCRAM-SHA-512" }, accepted),
+    ...at(clear, { ...alice, mechanism: "PLAIN" }, impossible, { ids: ["R-PLAIN-06"] }),
+    ...at(clear, { ...alice, mechanism: "PLAIN", allowPlaintext: true }, accepted, { note: "allowed" }),
+    ...at(never, { ...alice, mechanism: "SCRAM-SHA-512" }, impossible, { note: "no AUTH before TLS" }),
+  ];
+}
