@@ -37,7 +37,7 @@ export async function ours() {
  * @param {typeof import("sasl-core/mechanisms")} mechanisms
  * @returns {Ours}
  */
-function rows({ PLAIN, SASLServer, SASLStateMachine, SCRAM }, { plain, scramSha256 }) {
+function rows({ SASLServer, SASLStateMachine }, { PLAIN, plain, SCRAM, scramSha256 }) {
   const { username, password, salt, iterations, clientKey, serverKey, storedKey } = account;
   const withPassword = SCRAM({ username, password });
   const withKeys = SCRAM({ username, keys: { hash: "SHA-256", salt, iterations, clientKey, serverKey } });

@@ -1,2 +1,3 @@
-/** What importing `sasl-core` adds to an empty process. */
+/** What importing `sasl-core`, mechanisms included, adds to an empty process. */
 import "sasl-core";
+import "sasl-core/mechanisms";
