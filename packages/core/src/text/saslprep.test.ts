@@ -4,7 +4,7 @@ import { loadVectors } from "../../test/vectors.js";
 import type { SASLErrorCode } from "../errors.js";
 import { encodeUtf8 } from "../internal/text.js";
 import { type SASLprepUsage, saslprep } from "./saslprep.js";
-import { MAX_MARKS_IN_A_ROW, prepareSASLprep } from "./stringprep.js";
+import { prepareSASLprep } from "./stringprep.js";
 
 /** Preparation as a promise, however it throws. */
 const prepare = async (text: string, usage: SASLprepUsage): Promise<string> => saslprep(text, usage);
@@ -72,10 +72,6 @@ const hostile: readonly [id: string, why: string, text: string, usage: SASLprepU
   ["R-PREP-01", "right to left ending in an unassigned character", "\u05d0\u0221", "query", "malformed-message"],
   ["R-PREP-03", "an unassigned character in a stored text", "key \u{1f511}", "stored", "malformed-message"],
   ["R-PREP-03", "the last unassigned code point", "\u{dffff}", "stored", "malformed-message"],
-  ["R-LIM-02", "a heap of marks", `a${"\u0301\u0323".repeat(40)}`, "query", "limit-exceeded"],
-  ["R-LIM-02", "a heap of marks joined by mapping", "\u0301\u200d\u0323\u00ad".repeat(40), "stored", "limit-exceeded"],
-  ["R-LIM-02", "a heap of marks before an unassigned one", `${"\u0301".repeat(65)}\u0221`, "query", "limit-exceeded"],
-  ["R-LIM-02", "a heap of letters that turn into marks", "\uff9e".repeat(65), "query", "limit-exceeded"],
 ];
 
 describe("saslprep", () => {
@@ -108,17 +104,14 @@ describe("saslprep", () => {
     expect(await prepare(text, "stored")).toBe("\u{2136a}\u5f33\u43ab\u7aae\u4d57");
   });
 
-  test("R-LIM-02 accepts as many marks in a row as anybody could need", async () => {
-    const marks = "\u0323".repeat(MAX_MARKS_IN_A_ROW);
-    expect(await prepare(`x${marks}`, "stored")).toBe(`x${marks}`.normalize("NFKC"));
-  });
-
   test("R-LIM-02 stays near linear on the largest message", () => {
     const repeated = (part: string): string => part.repeat(Math.ceil(65536 / encodeUtf8(part).length));
     const parts = [
       "\ufdfa", // one character that becomes eighteen
-      "\u0301\u0323", // marks to sort, refused
-      `a${"\u0301\u0323".repeat(32)}`, // as many of them as are accepted
+      "\u0301\u0323", // marks to sort
+      "\u0f73\u0f71", // marks to sort, after one of them has become two
+      "\uff9e\u0334", // letters that become marks
+      `\u1f82${"\u0301\u0323".repeat(8)}`, // rows too short to be sorted beforehand
       "\u0221", // unassigned: as many pieces as characters
       "\u{e0100}",
       "\u00ad",
@@ -130,8 +123,8 @@ describe("saslprep", () => {
         prepareSASLprep(text, "query");
         return performance.now() - start;
       };
-      // Bad cases took 800 ms before marks were counted; the bound leaves room for a busy machine.
-      expect(Math.min(...Array.from({ length: 5 }, attempt))).toBeLessThan(50);
+      // normalize() alone takes 800 ms for the worst of them; the bound leaves room for a busy machine.
+      expect(Math.min(...Array.from({ length: 5 }, attempt))).toBeLessThan(25);
     }
   });
 

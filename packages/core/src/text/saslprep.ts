@@ -24,8 +24,8 @@ let stringprep: typeof import("./stringprep.js") | undefined;
  * @param text untrusted, any length: bound it before. The result can be up to 18 times as long.
  * @returns a text of at least one character, made of assigned characters when `usage` is "stored".
  * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate; `malformed-message` when it holds a
- *   prohibited or, as "stored", an unassigned character, mixes directions, or has nothing left after mapping;
- *   `limit-exceeded` when it has more than 64 combining marks in a row. Thrown or in the promise, alike for `await`.
+ *   prohibited or, as "stored", an unassigned character, mixes directions, or has nothing left after mapping. Thrown
+ *   or in the promise, alike for `await`.
  */
 export function saslprep(text: string, usage: SASLprepUsage): string | Promise<string> {
   // RFC 4013 §2: printable ASCII maps to itself, is normalized, allowed, assigned and has no right-to-left character.
@@ -42,14 +42,10 @@ const reasons: Readonly<Record<Refusal, string>> = {
   prohibited: "SASLprep prohibits a character of this text",
   unassigned: "Text to be stored has a character that Unicode 3.2 does not assign",
   bidirectional: "SASLprep refuses this mix of right-to-left and other characters",
-  "too-many-marks": "Text has too many combining marks in a row",
 };
 
 function finish(prepared: Prepared): string {
-  if ("refused" in prepared) {
-    const code = prepared.refused === "too-many-marks" ? "limit-exceeded" : "malformed-message";
-    throw new SASLFailure(code, reasons[prepared.refused]);
-  }
+  if ("refused" in prepared) throw new SASLFailure("malformed-message", reasons[prepared.refused]);
   // RFC 4616 §2, RFC 5802 §5.1: a name or password that preparation empties fails.
   if (prepared.text === "") throw new SASLFailure("malformed-message", "Nothing is left of the text after SASLprep");
   return prepared.text;

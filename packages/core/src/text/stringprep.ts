@@ -38,7 +38,7 @@ const NO_TRACE: number = bit("X") | bit("T");
 const NO_SASLPREP: number = NO_TRACE | bit("S") | bit("W");
 
 const corrected: ReadonlyMap<number, string> = new Map(corrections);
-const kindOf: (codePoint: number) => number = decodeRuns();
+const table: Table = decodeRuns();
 
 /**
  * SASLprep. Source: RFC 4013 §2, the steps in the order of RFC 3454 §2.
@@ -77,7 +77,8 @@ function mapAndNormalize(text: string): string {
     if (kind & TO_SPACE) piece += " ";
     else if (kind & CORRECTED) piece += corrected.get(codePoint);
     else if (kind & UNASSIGNED) {
-      done += nfkc(piece) + character;
+      if (piece !== "") done += nfkc(piece);
+      done += character;
       piece = "";
     } else if ((kind & TO_NOTHING) === 0) piece += character;
   }
@@ -95,7 +96,69 @@ function refuseOutput(text: string, prohibited: number): OutputRefusal | undefin
   if ((kinds & RIGHT) === 0) return undefined;
   // §6 items 2 and 3: with one RandALCat there is no LCat, and the text starts and ends with RandALCat.
   if (kinds & LEFT) return "bidirectional";
-  const first = kindOf(text.codePointAt(0) as number);
-  const last = kindsOf(text.slice(-2).replace(/^[^](?![\udc00-\udfff])/u, ""));
-  return first & RIGHT && last & RIGHT ? undefined : "bidirectional";
+  return kindOf(firstOf(text)) & kindOf(lastOf(text)) & RIGHT ? undefined : "bidirectional";
+}
+
+function firstOf(text: string): number {
+  return text.codePointAt(0) as number;
+}
+
+function lastOf(text: string): number {
+  const unit = text.charCodeAt(text.length - 1);
+  return isSurrogate(unit) && text.length > 1 ? (text.codePointAt(text.length - 2) as number) : unit;
+}
+
+function isSurrogate(unit: number): boolean {
+  return (unit & 0xf800) === 0xd800;
+}
+
+/** The kinds of all characters of a text together. */
+function kindsOf(text: string): number {
+  let kinds = 0;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (isSurrogate(unit)) {
+      const codePoint = text.codePointAt(at) as number;
+      kinds |= kindOf(codePoint);
+      if (codePoint > 0xffff) at++;
+    } else kinds |= table.bmp[unit] as number;
+  }
+  return kinds;
+}
+
+function kindOf(codePoint: number): number {
+  if (codePoint <= 0xffff) return table.bmp[codePoint] as number;
+  const { ends, kinds } = table;
+  let low = 0;
+  let high = ends.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (codePoint < (ends[middle] as number)) high = middle;
+    else low = middle + 1;
+  }
+  return kinds[low] as number;
+}
+
+/** The kind of a code point as a bit: one array for the BMP, the runs themselves above it. */
+interface Table {
+  readonly bmp: Uint16Array;
+  readonly ends: readonly number[];
+  readonly kinds: readonly number[];
+}
+
+function decodeRuns(): Table {
+  const bmp = new Uint16Array(0x10000);
+  const ends: number[] = [];
+  const kinds: number[] = [];
+  let end = 0;
+  for (const [, length, name] of runs.matchAll(/([0-9a-z]*)([A-Z])/g)) {
+    const kind = bit(name as string);
+    const start = end;
+    end += length === "" ? 1 : Number.parseInt(length as string, 36);
+    bmp.fill(kind, start, end);
+    if (end <= 0x10000) continue;
+    ends.push(end);
+    kinds.push(kind);
+  }
+  return { bmp, ends, kinds };
 }
