@@ -50,6 +50,7 @@ class Run {
   readonly report: Report;
   readonly scratch: string;
   #peers: PeersFolder | undefined;
+  #ended: Promise<void> | undefined;
 
   constructor(options: Options) {
     this.options = options;
@@ -58,8 +59,18 @@ class Run {
     chmodSync(this.scratch, 0o755); // the servers' own users must be able to enter
   }
 
+  /** Whether the end has begun. */
+  get isOver(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /** Stop the servers and every child, and leave nothing behind. */
-  async end(): Promise<void> {
+  end(): Promise<void> {
+    this.#ended ??= this.#stop();
+    return this.#ended;
+  }
+
+  async #stop(): Promise<void> {
     await this.children.stopAll();
     await this.#peers?.stop();
     rmSync(this.scratch, { recursive: true, force: true });
@@ -86,7 +97,9 @@ class Run {
       return [];
     }
     if (!install) this.report.note("servers are installed by their own scripts, whatever --no-install says");
-    this.#peers = new PeersFolder(new Children(), scripts, join(this.scratch, "state"));
+    const state = join(this.scratch, "state");
+    await makeCertificates(this.children, join(state, "tls"));
+    this.#peers = new PeersFolder(new Children(), scripts, state);
     return await this.#peers.start(serverKinds, this.report);
   }
 
@@ -108,7 +121,7 @@ class Run {
   async attempts(all: readonly Attempt[]): Promise<void> {
     const chosen = all.filter(({ name }) => this.options.only.every((text) => name.includes(text)));
     if (this.options.list) for (const { name } of chosen) this.report.note(name);
-    else await runAttempts(chosen, this.options.jobs, this.report);
+    else await runAttempts(chosen, this.options.jobs, this.report, () => this.isOver);
   }
 }
 
@@ -167,11 +180,13 @@ async function main(): Promise<number> {
     return 64;
   }
   const run = new Run(options);
-  const stop = (signal: NodeJS.Signals): void => {
-    run.report.note(`\n${signal}: stopping what was started`);
-    void run.end().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
+  const stop = (why: string, status: number): void => {
+    process.stderr.write(`\n${why}: stopping what was started\n`);
+    void run.end().finally(() => process.exit(status));
   };
-  process.once("SIGINT", stop).once("SIGTERM", stop);
+  process.once("SIGINT", () => stop("interrupted", 130)).once("SIGTERM", () => stop("terminated", 143));
+  process.stdout.once("error", () => stop("nobody reads the report", 141)).on("error", () => {});
+  process.stderr.on("error", () => {}); // the same reader, gone
   try {
     const tools = await findTools(run.children, options.install, run.report);
     const servers = await run.servers();
@@ -180,7 +195,7 @@ async function main(): Promise<number> {
     await run.attempts(clientAttempts(servers, ours, others));
     await serverAttempts(run, command, [ours, ...others], tools.has("openssl"));
   } catch (error) {
-    run.report.fail("the harness", error instanceof Error ? (error.stack ?? error.message) : String(error));
+    if (!run.isOver) run.report.fail("the harness", error instanceof Error ? error.message : String(error));
   } finally {
     await run.end();
   }

@@ -10,7 +10,6 @@ import { join } from "node:path";
 import type { Children } from "./children.js";
 import type { Report } from "./report.js";
 import type { Server, ServerKind } from "./servers.js";
-import { makeCertificates } from "./tls-files.js";
 import type { Certificate } from "./types.js";
 
 /** Installing packages takes its time on a machine that has none of them. */
@@ -26,8 +25,9 @@ export class PeersFolder {
   #stopping = false;
 
   /**
+   * @param children not stopped before the servers are
    * @param scripts the folder of the scripts
-   * @param state a folder of this run alone; the servers' own users must be able to enter it
+   * @param state a folder of this run alone, which the servers' own users can enter; with certificates in `tls`
    */
   constructor(children: Children, scripts: string, state: string) {
     this.#children = children;
@@ -39,7 +39,6 @@ export class PeersFolder {
   async start(kinds: readonly ServerKind[], report: Report): Promise<Server[]> {
     mkdirSync(this.#state, { recursive: true });
     chmodSync(this.#state, 0o755);
-    await makeCertificates(this.#children, join(this.#state, "tls"));
     const servers: Server[] = [];
     for (const kind of kinds) {
       if (this.#stopping) break;

@@ -58,13 +58,20 @@ export class Report {
   }
 }
 
-/** Run attempts, at most `width` at a time, and report each as it ends. */
-export async function runAttempts(attempts: readonly Attempt[], width: number, report: Report): Promise<void> {
+/** Run attempts, at most `width` at a time, and report each as it ends; once `stopped`, begin and report no more. */
+export async function runAttempts(
+  attempts: readonly Attempt[],
+  width: number,
+  report: Report,
+  stopped: () => boolean,
+): Promise<void> {
   const queue = attempts.values();
   const worker = async (): Promise<void> => {
     for (const attempt of queue) {
+      if (stopped()) return;
       try {
         const outcome = await attempt.run();
+        if (stopped()) return;
         if (outcome.passed) report.pass(attempt.name);
         else report.fail(attempt.name, outcome.why);
       } catch (error) {
