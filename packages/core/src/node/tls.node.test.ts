@@ -1,4 +1,4 @@
-import { createHash, createHmac, X509Certificate } from "node:crypto";
+import { constants, createHash, createHmac, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer, type Socket } from "node:net";
@@ -195,6 +195,29 @@ describe("TLS 1.2", () => {
     client.on("error", () => undefined); // the connection ends
     client.renegotiate({}, () => undefined);
     expect(await refused).toMatchObject([{ code: "ERR_TLS_RENEGOTIATION_DISABLED" }]);
+  });
+
+  test("R-CB-07 a server's renegotiation changes nothing in a client's binding", async () => {
+    const { client, server } = await (await listen("TLSv1.2")).pair();
+    const binding = tlsChannelBinding(client);
+    const before = await all(binding);
+    const done = new Promise((resolve) => void server.renegotiate({}, resolve));
+    client.resume();
+    server.resume();
+    await done;
+    expect(client.getFinished()?.toString("hex")).not.toBe(before[0]?.[1]);
+    expect(await all(binding)).toEqual(before);
+  });
+
+  test("R-CB-07 a server's renegotiation is refused by a client connected as the documentation says", async () => {
+    const secureOptions = constants.SSL_OP_NO_RENEGOTIATION;
+    const { client, server } = await (await listen("TLSv1.2")).pair({ secureOptions });
+    const refused = once(server, "error");
+    client.on("error", () => undefined); // the connection ends
+    server.renegotiate({}, () => undefined);
+    client.resume();
+    server.resume();
+    expect(await refused).toMatchObject([{ code: "ERR_SSL_NO_RENEGOTIATION" }]);
   });
 });
 

@@ -35,8 +35,10 @@ export interface TLSChannelBindingOptions {
  * `socket.getPeerX509Certificate()`, which can be called once and empties `getPeerCertificate()` too; the latter may
  * be called at any time.
  *
- * All data is read at once, here, and stays as it is. Renegotiation would change it, so below TLS 1.3 this calls
- * `socket.disableRenegotiation()`.
+ * All data is read at once, here, and stays as it is. Call it as soon as the handshake is finished: below TLS 1.3 a
+ * renegotiation changes what would be read, and can undo what is said about resumption here. A server's socket is told
+ * to refuse one, by `disableRenegotiation()`. On a client that call has no effect in Node; refuse them there by
+ * connecting with `secureOptions: crypto.constants.SSL_OP_NO_RENEGOTIATION`.
  *
  * @param socket after `secureConnect` (client) or `secureConnection` (server), and not destroyed.
  * @throws {TypeError} when the handshake is not finished.
@@ -50,12 +52,12 @@ export function tlsChannelBinding(socket: TLSSocket, options: TLSChannelBindingO
   if (version === "TLSv1.3") return channelBinding({ "tls-exporter": exported, "tls-server-end-point": endPoint });
 
   const legacy = version !== null && LEGACY_VERSIONS.has(version);
-  if (legacy) socket.disableRenegotiation();
+  if (legacy && role === "server") socket.disableRenegotiation();
   const extended = options.extendedMasterSecret === true;
   return channelBinding({
-    // RFC 9266 §4.2: on TLS 1.2 only with the extended master secret.
+    // RFC 9266 §4: on TLS 1.2 only with the extended master secret.
     "tls-exporter": legacy && extended ? exported : undefined,
-    // RFC 8446 §C.5: none on TLS 1.3, where Node returns bytes all the same. RFC 7627 §5.1: none after resumption without EMS.
+    // RFC 8446 §C.5: none on TLS 1.3, where Node returns bytes all the same. RFC 7627 §5.4: none after resumption without EMS.
     "tls-unique": legacy && (extended || !socket.isSessionReused()) ? firstFinished(socket, role) : undefined,
     "tls-server-end-point": endPoint,
   });
