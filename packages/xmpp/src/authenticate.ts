@@ -1,0 +1,42 @@
+/**
+ * The one call: pick a mechanism from the features and log in over the stream.
+ *
+ * @module
+ */
+import {
+  type AuthenticateOptions,
+  type AuthenticationResult,
+  authenticate as authenticateOver,
+  type SASLMechanism,
+} from "sasl-core";
+import { SASLClient } from "./client.js";
+import { discover } from "./discovery.js";
+import type { ElementTransport } from "./transport.js";
+
+/**
+ * Authenticates on a stream with the strongest mechanism both sides accept. Afterwards restart the stream: a new header,
+ * new features (RFC 6120 §6.4.6).
+ *
+ * @param transport the stream, after its features; it must not be read by anybody else meanwhile.
+ * @param features the `features` element just received.
+ * @param mechanisms with their credentials: the user name is the local part of the JID (RFC 6120 §6.3.7), the authzid,
+ *   if any, a bare JID (§6.3.8).
+ * @param options as in `sasl-core`; `service`, `channelBinding` and `serverBindingTypes` are filled in from the stream.
+ * @throws {AuthenticationFailure} the credentials were turned down.
+ * @throws {SASLFailure} everything else; when it came from the server, `opaqueError` holds an `XMPPFailure`.
+ */
+export function authenticate<E>(
+  transport: ElementTransport<E>,
+  features: E,
+  mechanisms: readonly SASLMechanism[],
+  options: AuthenticateOptions = {},
+): Promise<AuthenticationResult> {
+  const { mechanisms: offered, bindingTypes } = discover(features, transport.adapter);
+  const client = new SASLClient(transport, options.limits);
+  return authenticateOver(client, offered, mechanisms, {
+    service: "xmpp",
+    channelBinding: transport.channelBinding,
+    serverBindingTypes: bindingTypes,
+    ...options,
+  });
+}

@@ -1,0 +1,56 @@
+/**
+ * `sasl-xmpp`: SASL in XMPP, client and server. For applications; follows semver. Nothing here needs Node.js or a
+ * certain XML library; `sasl-xmpp/node` and `sasl-xmpp/websocket` have ready transports.
+ *
+ * @module
+ */
+export { AuthenticationFailure, isSASLError, SASLFailure, type SASLErrorCode, type ServeOutcome } from "sasl-core";
+export { authenticate } from "./authenticate.js";
+export { SASLClient, type SASLClientOptions } from "./client.js";
+export { type AnnounceOptions, announce, type Discovery, discover } from "./discovery.js";
+export { type DOMDocumentLike, type DOMElementLike, type DOMNodeLike, domAdapter } from "./dom.js";
+export type { Attributes, XMLAdapter } from "./element.js";
+export {
+  conditionFor,
+  type FailureCondition,
+  type FormatFailureOptions,
+  formatFailure,
+  parseFailure,
+  type XMPPFailure,
+} from "./errors.js";
+export { formatJid, type JID, jidCanonicalizer, normalizeDomain, normalizeLocal, parseJid } from "./jid.js";
+export { type LtxElement, type LtxElementClass, ltxAdapter } from "./ltx.js";
+export {
+  NS_BINDING_TYPES,
+  NS_CLIENT,
+  NS_FAST,
+  NS_FRAMING,
+  NS_SASL,
+  NS_SASL2,
+  NS_STREAM,
+  NS_STREAM_ERRORS,
+  NS_TLS,
+} from "./namespaces.js";
+export { type ServeOptions, serve } from "./server.js";
+export { ClientStream, type ClientStreamOptions, type ClientStreamParts } from "./stream/client-stream.js";
+export {
+  isStreamError,
+  parseStreamError,
+  type StreamCondition,
+  StreamViolation,
+  type XMPPStreamError,
+} from "./stream/conditions.js";
+export {
+  type AuthenticatedStream,
+  XMPPConnection,
+  type XMPPConnectionOptions,
+  type XMPPConnectionParts,
+} from "./stream/connection.js";
+export {
+  defaultXMLLimits,
+  type Framing,
+  type StreamEvent,
+  type StreamHeader,
+  type XMLLimits,
+} from "./stream/framing.js";
+export type { ElementTransport } from "./transport.js";

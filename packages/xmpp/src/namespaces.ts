@@ -1,0 +1,24 @@
+/**
+ * Namespaces of XMPP, each written once.
+ *
+ * @module
+ */
+
+/** SASL elements (RFC 6120 §6). */
+export const NS_SASL = "urn:ietf:params:xml:ns:xmpp-sasl";
+/** STARTTLS elements (RFC 6120 §5). */
+export const NS_TLS = "urn:ietf:params:xml:ns:xmpp-tls";
+/** Stream header, features and stream errors (RFC 6120 §4.8.1). */
+export const NS_STREAM = "http://etherx.jabber.org/streams";
+/** Conditions inside a stream error (RFC 6120 §4.9.2). */
+export const NS_STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams";
+/** Content of a stream between client and server (RFC 6120 §4.8.2). */
+export const NS_CLIENT = "jabber:client";
+/** WebSocket framing (RFC 7395 §3.3). */
+export const NS_FRAMING = "urn:ietf:params:xml:ns:xmpp-framing";
+/** Channel-binding types a server supports (XEP-0440). */
+export const NS_BINDING_TYPES = "urn:xmpp:sasl-cb:0";
+/** SASL2 (XEP-0388); looked for, not spoken here. */
+export const NS_SASL2 = "urn:xmpp:sasl:2";
+/** FAST (XEP-0484); looked for, not spoken here. */
+export const NS_FAST = "urn:xmpp:fast:0";

@@ -1,0 +1,9 @@
+/**
+ * `sasl-xmpp/node`: streams over Node's sockets, client and server. For applications on Node; follows semver.
+ *
+ * @module
+ */
+export { parseElement, XMLStreamReader } from "../stream/reader.js";
+export { type ElementCodec, SocketStream, type SocketStreamOptions } from "./client.js";
+export { XMPPListener, type XMPPListenerOptions } from "./server.js";
+export { SocketFraming } from "./socket-framing.js";

@@ -1,0 +1,161 @@
+/**
+ * A stream over TCP or TLS sockets. Source: RFC 6120 §3, §4.
+ *
+ * @module
+ */
+import type { Duplex } from "node:stream";
+import { SASLFailure } from "sasl-core";
+import type { Attributes, XMLAdapter } from "../element.js";
+import { NS_CLIENT, NS_STREAM } from "../namespaces.js";
+import { escapeXML } from "../stream/conditions.js";
+import type { Framing, StreamEvent, XMLLimits } from "../stream/framing.js";
+import { XMLStreamReader } from "../stream/reader.js";
+
+/** How long the other side may take to close its end, in milliseconds. */
+const LINGER_MS = 2000;
+
+interface Waiter<E> {
+  resolve(event: StreamEvent<E>): void;
+  reject(error: unknown): void;
+}
+
+/** Frames a stream over a socket. The socket is read by nobody else. */
+export class SocketFraming<E> implements Framing<E> {
+  onLost: (() => void) | undefined;
+  #socket: Duplex;
+  readonly #adapter: XMLAdapter<E>;
+  readonly #limits: Partial<XMLLimits> | undefined;
+  /** Made at the first octet: a connection that says nothing costs little. */
+  #reader: XMLStreamReader<E> | undefined;
+  #waiter: Waiter<E> | undefined;
+  #lost: SASLFailure | undefined;
+  #ended = false;
+
+  constructor(socket: Duplex, adapter: XMLAdapter<E>, limits?: Partial<XMLLimits>) {
+    this.#socket = socket;
+    this.#adapter = adapter;
+    this.#limits = limits;
+    this.#attach();
+  }
+
+  /** The socket as it is now. */
+  get socket(): Duplex {
+    return this.#socket;
+  }
+
+  next(): Promise<StreamEvent<E>> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiter) throw new TypeError("somebody is already waiting for the next element");
+      this.#waiter = { resolve, reject };
+      this.#pump();
+      if (this.#waiter && this.#socket.isPaused()) this.#socket.resume();
+    });
+  }
+
+  open(attributes: Attributes): void {
+    const written = Object.entries(attributes).map(([name, value]) => ` ${name}='${escapeXML(value)}'`);
+    this.write(
+      `<?xml version='1.0'?><stream:stream xmlns='${NS_CLIENT}' xmlns:stream='${NS_STREAM}'${written.join("")}>`,
+    );
+  }
+
+  write(xml: string): void | Promise<void> {
+    const socket = this.#socket;
+    if (!socket.writable || socket.write(xml)) return;
+    return new Promise((resolve) => {
+      const done = () => {
+        socket.off("drain", done).off("close", done);
+        resolve();
+      };
+      socket.on("drain", done).on("close", done);
+    });
+  }
+
+  close(): void {
+    this.write("</stream:stream>");
+  }
+
+  restart(): void {
+    this.#reader?.restart();
+  }
+
+  discard(): boolean {
+    const some = this.#reader?.pending === true || this.#socket.readableLength > 0;
+    this.#reader?.discard();
+    if (this.#socket.readableLength > 0) this.#socket.read();
+    return some;
+  }
+
+  /** Half-closes; what the other side still says is read and dropped, for a while. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    timer.unref();
+    socket.once("close", () => clearTimeout(timer));
+    socket.end();
+    this.#fail(new SASLFailure("connection-lost", "the stream is closed"));
+    socket.resume();
+  }
+
+  /** Lets go of the socket, so that TLS can take it, with nothing read from it left over (R-XMPP-20). */
+  release(): Duplex {
+    this.discard();
+    const socket = this.#socket;
+    socket.off("data", this.#onData).off("end", this.#onEnd).off("error", this.#onError).off("close", this.#onClose);
+    return socket;
+  }
+
+  /** Goes on over another socket: the TLS one. */
+  adopt(socket: Duplex): void {
+    this.#socket = socket;
+    this.#reader = undefined;
+    this.#attach();
+  }
+
+  #attach(): void {
+    const socket = this.#socket;
+    socket.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError).on("close", this.#onClose);
+  }
+
+  readonly #onData = (chunk: Uint8Array): void => {
+    if (this.#ended) return;
+    this.#reader ??= new XMLStreamReader(this.#adapter, this.#limits);
+    this.#reader.push(chunk);
+    if (this.#waiter) this.#pump();
+    else this.#socket.pause(); // at most this chunk waits
+  };
+
+  readonly #onEnd = (): void => this.#fail(new SASLFailure("connection-lost", "the peer closed the connection"));
+
+  readonly #onError = (cause: unknown): void =>
+    this.#fail(new SASLFailure("connection-lost", "the connection failed", { cause }));
+
+  readonly #onClose = (): void => {
+    this.#fail(new SASLFailure("connection-lost", "the connection is closed"));
+    this.onLost?.();
+  };
+
+  #fail(reason: SASLFailure): void {
+    this.#lost ??= reason;
+    this.#pump();
+  }
+
+  /** Gives whoever waits what there is, and why there is no more once everything has been given. */
+  #pump(): void {
+    const waiter = this.#waiter;
+    if (waiter === undefined) return;
+    try {
+      const event = this.#reader?.next();
+      if (event === undefined && this.#lost === undefined) return;
+      this.#waiter = undefined;
+      if (event) waiter.resolve(event);
+      else waiter.reject(this.#lost);
+    } catch (violation) {
+      this.#waiter = undefined;
+      waiter.reject(violation);
+    }
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * The client end of a stream: open it, read its features, restart it after authentication, close it. Source: RFC 6120 §4.
+ *
+ * @module
+ */
+import { type ChannelBinding, SASLFailure } from "sasl-core";
+import { type Attributes, isElement, type XMLAdapter } from "../element.js";
+import { NS_STREAM } from "../namespaces.js";
+import type { ElementTransport } from "../transport.js";
+import { failureOf, formatStreamError, isStreamError, parseStreamError, StreamViolation } from "./conditions.js";
+import type { Framing, StreamEvent } from "./framing.js";
+
+/** What a client stream is opened with. */
+export interface ClientStreamOptions {
+  /** The `to` of the stream header: the domain of the account. */
+  readonly domain: string;
+  /** Bare JID for the `from` of the header. Sent over protected streams alone (RFC 6120 §4.7.1). */
+  readonly from?: string | undefined;
+  /** Preferred language, `xml:lang` of the header. */
+  readonly lang?: string | undefined;
+  /** Time for each of opening, restarting and STARTTLS, in milliseconds. Default 30000. */
+  readonly timeoutMs?: number | undefined;
+  /** Aborted: the connection is ended and whoever waits gets `aborted`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a {@link ClientStream} works on. */
+export interface ClientStreamParts<E> {
+  readonly framing: Framing<E>;
+  readonly adapter: XMLAdapter<E>;
+  /** XML text of an element. */
+  readonly serialize: (element: E) => string;
+  readonly secure: boolean;
+  readonly channelBinding?: ChannelBinding | undefined;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+/** An open stream is an {@link ElementTransport}: hand it to `authenticate`. */
+export class ClientStream<E> implements ElementTransport<E> {
+  readonly adapter: XMLAdapter<E>;
+  protected readonly parts: ClientStreamParts<E>;
+  protected readonly options: ClientStreamOptions;
+  #secure: boolean;
+  #channelBinding: ChannelBinding | undefined;
+  #id: string | undefined;
+  #features: E | undefined;
+  #opened = false;
+  #closed = false;
+
+  constructor(parts: ClientStreamParts<E>, options: ClientStreamOptions) {
+    this.parts = parts;
+    this.options = options;
+    this.adapter = parts.adapter;
+    this.#secure = parts.secure;
+    this.#channelBinding = parts.channelBinding;
+  }
+
+  get secure(): boolean {
+    return this.#secure;
+  }
+
+  get channelBinding(): ChannelBinding | undefined {
+    return this.#channelBinding;
+  }
+
+  /** The stream id the server gave. */
+  get id(): string | undefined {
+    return this.#id;
+  }
+
+  /** The features of the stream as it is now; `undefined` before it is open. */
+  get features(): E | undefined {
+    return this.#features;
+  }
+
+  /**
+   * Sends a stream header, and reads the server's header and features.
+   *
+   * @returns the `features` element.
+   * @throws {SASLFailure} `connection-lost` also for a stream error, which is in `opaqueError` then; `unexpected-message`
+   *   and `incorrect-encoding` for what is no stream; `timed-out`.
+   */
+  open(): Promise<E> {
+    return this.timed(() => this.#open());
+  }
+
+  /** Starts the stream anew after authentication (RFC 6120 §6.4.6); everything announced before is forgotten. */
+  restart(): Promise<E> {
+    this.parts.framing.restart();
+    return this.open();
+  }
+
+  async send(element: E): Promise<void> {
+    if (this.#closed) throw new SASLFailure("connection-lost", "the stream is closed");
+    await this.parts.framing.write(this.parts.serialize(element));
+  }
+
+  /**
+   * The next element.
+   *
+   * @throws {SASLFailure} `connection-lost` when the stream ends, with the server's reason in `opaqueError` if it gave one.
+   */
+  async receive(): Promise<E> {
+    const event = await this.#next();
+    if (event.type === "element") return event.element;
+    this.close();
+    throw new SASLFailure("connection-lost", "the server closed the stream");
+  }
+
+  /** Says that the stream ends, and ends the connection when everything has gone out (RFC 6120 §4.4). */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#opened) this.parts.framing.close();
+    this.parts.framing.end();
+  }
+
+  async #open(): Promise<E> {
+    const { domain, from, lang } = this.options;
+    this.#features = undefined; // R-XMPP-11
+    const attributes: Record<string, string> = { to: domain, version: "1.0" };
+    if (from !== undefined && this.#secure) attributes["from"] = from;
+    if (lang !== undefined) attributes["xml:lang"] = lang;
+    this.parts.framing.open(attributes);
+    this.#opened = true;
+    const event = await this.#next();
+    if (event.type !== "open") throw this.#unexpected("something else than a stream header");
+    this.#checkHeader(event.header.objection, event.header.attributes);
+    this.#id = event.header.attributes["id"];
+    const features = await this.receive();
+    if (!isElement(this.adapter, features, "features", NS_STREAM)) {
+      throw this.#unexpected("something else than stream features");
+    }
+    this.#features = features;
+    return features;
+  }
+
+  #checkHeader(objection: string | undefined, attributes: Attributes): void {
+    if (objection !== undefined) throw this.#violated(new StreamViolation("invalid-namespace", "this is no XMPP stream"));
+    // RFC 6120 §4.7.5: without version 1.0 there are no features, and no SASL.
+    if (!/^1\.\d{1,9}$/.test(attributes["version"] ?? "")) {
+      throw this.#violated(new StreamViolation("unsupported-version", "the server does not speak XMPP 1.0"));
+    }
+  }
+
+  async #next(): Promise<StreamEvent<E>> {
+    const { framing, adapter } = this.parts;
+    let event: StreamEvent<E>;
+    try {
+      event = await framing.next();
+    } catch (error) {
+      throw error instanceof StreamViolation ? this.#violated(error) : error;
+    }
+    if (event.type !== "element" || !isStreamError(event.element, adapter)) return event;
+    this.close(); // RFC 6120 §4.9.1.1: a stream error is the end
+    throw parseStreamError(event.element, adapter);
+  }
+
+  #unexpected(what: string): SASLFailure {
+    this.close();
+    return new SASLFailure("unexpected-message", `the server sent ${what}`);
+  }
+
+  /** Tells the server what it did wrong, and ends the stream. */
+  #violated(violation: StreamViolation): SASLFailure {
+    if (!this.#closed) void this.parts.framing.write(formatStreamError(violation.condition));
+    this.close();
+    return failureOf(violation);
+  }
+
+  /** For a subclass that puts TLS under the stream. */
+  protected secured(channelBinding: ChannelBinding | undefined): void {
+    this.#secure = true;
+    this.#channelBinding = channelBinding;
+    this.#id = undefined;
+    this.#features = undefined;
+  }
+
+  /** Runs a step within the time limit and the signal; the connection is ended when either says so. */
+  protected async timed<T>(step: () => Promise<T>): Promise<T> {
+    const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = this.options;
+    let stop: (failure: SASLFailure) => void = () => {};
+    const stopped = new Promise<never>((_, reject) => {
+      stop = reject;
+    });
+    const onAbort = () => stop(new SASLFailure("aborted", "the connection was given up", { cause: signal?.reason }));
+    const timer = setTimeout(() => stop(new SASLFailure("timed-out", `no answer within ${timeoutMs} ms`)), timeoutMs);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    try {
+      return await Promise.race([stopped, step()]);
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+}

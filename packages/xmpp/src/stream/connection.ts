@@ -1,0 +1,349 @@
+/**
+ * The server end of a client's connection, from its first octet until it has authenticated: headers, features, STARTTLS,
+ * SASL with a bounded number of attempts, stream errors, restart. What comes after is the application's.
+ * Source: RFC 6120 §4, §5, §6.
+ *
+ * @module
+ */
+import {
+  type ChannelBinding,
+  isSASLError,
+  SASLFailure,
+  type SASLServer,
+  type SASLServerSession,
+  type ServerConnection,
+  type ServerResult,
+} from "sasl-core";
+import { announce } from "../discovery.js";
+import { type Attributes, isElement, type XMLAdapter } from "../element.js";
+import { formatFailure } from "../errors.js";
+import { formatJid, normalizeDomain, parseJid } from "../jid.js";
+import { NS_SASL, NS_STREAM, NS_TLS } from "../namespaces.js";
+import { serve } from "../server.js";
+import type { ElementTransport } from "../transport.js";
+import { formatStreamError, isStreamError, type StreamCondition, StreamViolation } from "./conditions.js";
+import type { Framing } from "./framing.js";
+
+/** What TLS brought to a connection. */
+export interface SecuredChannel {
+  readonly channelBinding?: ChannelBinding | undefined;
+  /** Who the client's certificate says it is, if it was asked for one and verified. */
+  readonly external?: ServerConnection["external"];
+}
+
+/** What an {@link XMPPConnection} works on. */
+export interface XMPPConnectionParts<E> extends SecuredChannel {
+  readonly framing: Framing<E>;
+  readonly adapter: XMLAdapter<E>;
+  /** XML text of an element. */
+  readonly serialize: (element: E) => string;
+  /** True when TLS is there from the start. */
+  readonly secure: boolean;
+  /** Address of the peer, for logs. */
+  readonly remote?: string | undefined;
+  /** Puts TLS under the framing. Left out: STARTTLS is not offered. */
+  readonly startTLS?: (() => Promise<SecuredChannel>) | undefined;
+}
+
+/** How a server treats its connections. */
+export interface XMPPConnectionOptions<E> {
+  /** Offers the mechanisms and holds the sessions. Its names should go through `jidCanonicalizer`. */
+  readonly server: Pick<SASLServer, "mechanisms" | "session">;
+  /** Domains served here, at least one; the first stands in for a `to` that was left out. */
+  readonly hosts: readonly string[];
+  /** Whether TLS comes first where it can be had. Default true; false offers SASL before STARTTLS as well. */
+  readonly requireTLS?: boolean | undefined;
+  /** Failed attempts after which another one may follow, 2 to 5 (RFC 6120 §6.4.5). Default 3. */
+  readonly maxRetries?: number | undefined;
+  /** Longest SASL message, in octets after base64. Default 65536. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Children of the features of an authenticated stream. Default none. */
+  readonly features?: ((result: ServerResult, adapter: XMLAdapter<E>) => readonly E[]) | undefined;
+  /** Takes over an authenticated stream, after its features. The stream is closed when it returns. */
+  readonly onAuthenticated?: ((stream: AuthenticatedStream<E>) => void | Promise<void>) | undefined;
+  /** Told of what ended a connection other than the peer's own wish. For logs; what it throws is ignored. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** A stream whose client is known. */
+export interface AuthenticatedStream<E> {
+  readonly adapter: XMLAdapter<E>;
+  /** Who it is, as the SASL server says. */
+  readonly result: ServerResult;
+  /** Bare JID, normalised. */
+  readonly jid: string;
+  /** Domain the client connected to. */
+  readonly host: string;
+  send(element: E): Promise<void>;
+  /** The next element; `undefined` when the stream or the connection has ended. Called once at a time. */
+  receive(): Promise<E | undefined>;
+  /** Ends the stream, with an error if there is one to tell. */
+  close(condition?: StreamCondition, text?: string): void;
+}
+
+const DEFAULT_RETRIES = 3;
+
+/** One connection. Make it, then `run()` it. */
+export class XMPPConnection<E> {
+  /** When it began, in milliseconds of `Date.now()`; for a sweep that ends those which take too long. */
+  readonly since: number = Date.now();
+  readonly #parts: XMPPConnectionParts<E>;
+  readonly #options: XMPPConnectionOptions<E>;
+  #secure: boolean;
+  #channel: SecuredChannel;
+  #session: SASLServerSession | undefined;
+  #result: ServerResult | undefined;
+  #host: string | undefined;
+  #failures = 0;
+  #headerSent = false;
+  #closed = false;
+
+  /** @throws {RangeError} for no host, a host that is no domain, or a number of retries out of range. */
+  constructor(parts: XMPPConnectionParts<E>, options: XMPPConnectionOptions<E>) {
+    const { maxRetries = DEFAULT_RETRIES, hosts } = options;
+    if (!Number.isInteger(maxRetries) || maxRetries < 2 || maxRetries > 5) throw new RangeError("maxRetries is 2 to 5");
+    if (hosts.length === 0 || hosts.some((host) => normalizeDomain(host) === undefined)) {
+      throw new RangeError("hosts are domain names, at least one");
+    }
+    this.#parts = parts;
+    this.#options = options;
+    this.#secure = parts.secure;
+    this.#channel = parts;
+    parts.framing.onLost = () => void this.#session?.abort();
+  }
+
+  /** Set once the client has authenticated. */
+  get result(): ServerResult | undefined {
+    return this.#result;
+  }
+
+  /** Talks to the client until the connection is over; resolves then, and never rejects. */
+  async run(): Promise<void> {
+    try {
+      if (await this.#negotiate()) await this.#handOver();
+      this.end();
+    } catch (error) {
+      if (error instanceof StreamViolation) this.end(error.condition);
+      else if (isSASLError(error)) this.end();
+      else this.end("internal-server-error");
+      this.#report(error);
+    }
+  }
+
+  /** Ends the stream and the connection from outside, with a stream error if there is one to tell. */
+  end(condition?: StreamCondition, text?: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    void this.#session?.abort();
+    const { framing } = this.#parts;
+    if (condition !== undefined) {
+      // RFC 6120 §4.9.1.2: an error goes into a stream, if need be into one opened for it.
+      if (!this.#headerSent) this.#sendHeader(this.#options.hosts[0] as string);
+      void framing.write(formatStreamError(condition, text));
+    }
+    if (this.#headerSent) framing.close();
+    framing.end();
+  }
+
+  /** @returns false when the client left. */
+  async #negotiate(): Promise<boolean> {
+    const { framing, adapter } = this.#parts;
+    if (!(await this.#openStream())) return false;
+    for (;;) {
+      const event = await framing.next();
+      if (event.type === "close") return false;
+      if (event.type === "open") throw new StreamViolation("bad-format", "a header inside a stream");
+      const { element } = event;
+      const namespace = adapter.namespace(element);
+      if (namespace === NS_TLS) {
+        if (!(await this.#startTLS(element)) || !(await this.#openStream())) return false;
+      } else if (namespace === NS_SASL) {
+        if (!(await this.#authenticate(element))) continue;
+        this.#headerSent = false;
+        framing.restart(); // R-XMPP-11
+        return this.#openStream();
+      } else if (isStreamError(element, adapter)) {
+        return false;
+      } else {
+        // RFC 6120 §6.3.1, §4.9.3.12: nothing else before authentication.
+        throw new StreamViolation("not-authorized", "an element before authentication");
+      }
+    }
+  }
+
+  /** Reads the client's header, answers it and sends features. */
+  async #openStream(): Promise<boolean> {
+    const event = await this.#parts.framing.next();
+    if (event.type === "close") return false;
+    if (event.type === "element") throw new StreamViolation("bad-format", "an element before the header");
+    const { attributes, objection } = event.header;
+    const { hosts } = this.#options;
+    const asked = attributes["to"] ?? (this.#host as string | undefined) ?? (hosts[0] as string);
+    const wanted = normalizeDomain(asked);
+    const host = hosts.find((each) => normalizeDomain(each) === wanted);
+    this.#sendHeader(host ?? (hosts[0] as string), attributes["from"]);
+    if (objection) throw new StreamViolation(objection, "this is no stream of a client");
+    if (!/^1\.\d{1,9}$/.test(attributes["version"] ?? "")) {
+      throw new StreamViolation("unsupported-version", "the client does not speak XMPP 1.0"); // §4.9.3.25
+    }
+    if (host === undefined || (this.#host !== undefined && host !== this.#host)) {
+      throw new StreamViolation("host-unknown", "not a host of this server, or another than before"); // §4.9.3.6, R-XMPP-12
+    }
+    this.#host = host;
+    this.#checkFrom(attributes);
+    await this.#sendFeatures();
+    return true;
+  }
+
+  /** RFC 6120 §4.9.3.9: after authentication the client is who it authenticated as. */
+  #checkFrom(attributes: Attributes): void {
+    const { from } = attributes;
+    if (from === undefined || this.#result === undefined) return;
+    const jid = parseJid(from);
+    if (jid === undefined || jid.resource !== undefined || formatJid(jid) !== this.#jid()) {
+      throw new StreamViolation("invalid-from", "the client is somebody else than it authenticated as");
+    }
+  }
+
+  #jid(): string {
+    const { authzid } = this.#result as ServerResult;
+    const jid = parseJid(authzid.includes("@") ? authzid : `${authzid}@${this.#host}`);
+    return jid ? formatJid({ local: jid.local, domain: jid.domain }) : `${authzid}@${this.#host}`;
+  }
+
+  #sendHeader(from: string, to?: string): void {
+    const addressed = to !== undefined && to.length <= 3071 ? { to } : {};
+    this.#parts.framing.open({ id: newStreamId(), from, ...addressed, version: "1.0", "xml:lang": "en" });
+    this.#headerSent = true;
+  }
+
+  async #sendFeatures(): Promise<void> {
+    const { adapter, serialize, framing } = this.#parts;
+    const children = this.#result ? (this.#options.features?.(this.#result, adapter) ?? []) : this.#offers();
+    // RFC 6120 §4.8.5: the prefix is expected to be this one.
+    await framing.write(
+      `<stream:features xmlns:stream='${NS_STREAM}'>${children.map(serialize).join("")}</stream:features>`,
+    );
+  }
+
+  #offers(): readonly E[] {
+    const { adapter, startTLS } = this.#parts;
+    const offers: E[] = [];
+    if (startTLS && !this.#secure) {
+      offers.push(adapter.create("starttls", NS_TLS, {}, this.#tlsFirst ? [adapter.create("required", NS_TLS)] : []));
+    }
+    if (this.#tlsFirst) return offers; // R-XMPP-01
+    const mechanisms = this.#options.server.mechanisms(this.#connection);
+    return [...offers, ...announce(mechanisms, adapter, { bindingTypes: this.#channel.channelBinding?.types })];
+  }
+
+  get #tlsFirst(): boolean {
+    return !this.#secure && this.#parts.startTLS !== undefined && this.#options.requireTLS !== false;
+  }
+
+  get #connection(): ServerConnection {
+    const { channelBinding, external } = this.#channel;
+    return { secure: this.#secure, channelBinding, external, successData: true, remote: this.#parts.remote };
+  }
+
+  /** RFC 6120 §5.4. @returns false when the stream is over. */
+  async #startTLS(element: E): Promise<boolean> {
+    const { adapter, framing, startTLS } = this.#parts;
+    if (this.#secure || startTLS === undefined || !isElement(adapter, element, "starttls", NS_TLS)) {
+      await framing.write(`<failure xmlns='${NS_TLS}'/>`); // §5.4.2.2
+      return false;
+    }
+    framing.discard(); // §5.4.3.3, R-XMPP-20
+    void framing.write(`<proceed xmlns='${NS_TLS}'/>`);
+    this.#headerSent = false;
+    this.#channel = await startTLS();
+    this.#secure = true;
+    this.#session = undefined;
+    framing.restart();
+    return true;
+  }
+
+  /** One exchange. @returns whether the client is authenticated now. */
+  async #authenticate(element: E): Promise<boolean> {
+    const { maxMessageBytes, maxRetries = DEFAULT_RETRIES } = this.#options;
+    if (this.#tlsFirst) {
+      const error = new SASLFailure("channel-not-protected", "STARTTLS comes first");
+      await this.#send(formatFailure(error, this.#parts.adapter));
+    } else {
+      this.#session ??= this.#options.server.session(this.#connection);
+      const outcome = await serve(this.#transport(), this.#session, element, { maxMessageBytes });
+      if (outcome.ok && this.#session.result) {
+        this.#result = this.#session.result;
+        return true;
+      }
+    }
+    // RFC 6120 §6.4.5
+    if (++this.#failures > maxRetries) throw new StreamViolation("policy-violation", "too many attempts to authenticate");
+    return false;
+  }
+
+  /** The stream during an exchange: SASL elements and nothing else. */
+  #transport(): ElementTransport<E> {
+    const { adapter, framing } = this.#parts;
+    return {
+      adapter,
+      secure: this.#secure,
+      send: (element) => this.#send(element),
+      receive: async () => {
+        const event = await framing.next();
+        if (event.type === "close") throw new SASLFailure("connection-lost", "the client closed the stream");
+        if (event.type === "element" && adapter.namespace(event.element) === NS_SASL) return event.element;
+        throw new StreamViolation("not-authorized", "an element before authentication"); // R-XMPP-13
+      },
+    };
+  }
+
+  async #send(element: E): Promise<void> {
+    if (this.#closed) throw new SASLFailure("connection-lost", "the stream is closed");
+    await this.#parts.framing.write(this.#parts.serialize(element));
+  }
+
+  async #handOver(): Promise<void> {
+    const { adapter } = this.#parts;
+    await this.#options.onAuthenticated?.({
+      adapter,
+      result: this.#result as ServerResult,
+      jid: this.#jid(),
+      host: this.#host as string,
+      send: (element) => this.#send(element),
+      receive: () => this.#receive(),
+      close: (condition, text) => this.end(condition, text),
+    });
+  }
+
+  async #receive(): Promise<E | undefined> {
+    if (this.#closed) return undefined;
+    const { adapter, framing } = this.#parts;
+    try {
+      const event = await framing.next();
+      if (event.type === "close") return undefined;
+      if (event.type === "open") throw new StreamViolation("bad-format", "a header inside a stream");
+      if (isStreamError(event.element, adapter)) return undefined;
+      if (adapter.namespace(event.element) === NS_SASL) {
+        throw new StreamViolation("policy-violation", "SASL after authentication"); // R-XMPP-14
+      }
+      return event.element;
+    } catch (error) {
+      if (isSASLError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #report(error: unknown): void {
+    try {
+      this.#options.onError?.(error);
+    } catch {
+      // A log that fails must not decide who is served.
+    }
+  }
+}
+
+/** RFC 6120 §4.7.3: unpredictable, and not used again. */
+function newStreamId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (octet) => octet.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,59 @@
+/**
+ * How a stream of elements lies on a connection: one long document over TCP (RFC 6120 §4), one element for each message
+ * over WebSocket (RFC 7395). Clients and servers use the same ones.
+ *
+ * @module
+ */
+import type { Attributes } from "../element.js";
+
+/** A stream header: attributes of `stream:stream` or `open`, and how the peer declared it. */
+export interface StreamHeader {
+  /** Attributes by qualified name, without namespace declarations, in an object without a prototype. */
+  readonly attributes: Attributes;
+  /** Why the header cannot be accepted, if it cannot: a condition of RFC 6120 §4.9.3. */
+  readonly objection: "invalid-namespace" | "bad-namespace-prefix" | "bad-format" | undefined;
+}
+
+/** What comes next on a stream. */
+export type StreamEvent<E> =
+  | { readonly type: "open"; readonly header: StreamHeader }
+  | { readonly type: "element"; readonly element: E }
+  | { readonly type: "close" };
+
+/** One end of a framed connection. */
+export interface Framing<E> {
+  /**
+   * The next event. Called once at a time.
+   *
+   * @throws {StreamViolation} the peer broke the rules of XML or of the framing, or a limit.
+   * @throws {SASLFailure} `connection-lost`.
+   */
+  next(): Promise<StreamEvent<E>>;
+  /** Sends a stream header. Attribute values are escaped here. */
+  open(attributes: Attributes): void;
+  /** Sends one complete element as XML text; resolves when the connection takes more. */
+  write(xml: string): void | Promise<void>;
+  /** Says that the stream ends. */
+  close(): void;
+  /** Expects a stream header next, as after authentication (RFC 6120 §4.3.3). What was received already stays. */
+  restart(): void;
+  /** Throws away what was received and not yet reported; false when there was nothing. For STARTTLS (R-XMPP-20). */
+  discard(): boolean;
+  /** Ends the connection itself, after what was written has gone out. */
+  end(): void;
+  /** Called once when the connection is gone, also while nobody waits in `next`. */
+  onLost?: (() => void) | undefined;
+}
+
+/** Bounds on what a peer may send (RFC 6120 §13.12, R-XMPP-17). */
+export interface XMLLimits {
+  /** Longest child element of the stream, and longest header, in octets. Default 131072; RFC 6120 asks for 10000 at least. */
+  readonly maxElementBytes: number;
+  /** Deepest nesting below the stream. Default 32. */
+  readonly maxDepth: number;
+  /** Most attributes of one element, namespace declarations included. Default 64. */
+  readonly maxAttributes: number;
+}
+
+/** Room for a message of 64 KiB in base64, and little more. */
+export const defaultXMLLimits: XMLLimits = { maxElementBytes: 131_072, maxDepth: 32, maxAttributes: 64 };
