@@ -49,7 +49,7 @@ export default defineConfig({
       packageProject("smtp"),
       packageProject("xmpp"),
       packageProject("cli"),
-      project("repo", { include: ["scripts/**/*.test.ts", "tests/docs/**/*.test.ts"] }),
+      project("repo", { include: ["scripts/**/*.test.ts", "tests/{docs,peers/src}/**/*.test.ts"] }),
     ],
   },
 });

@@ -10,8 +10,10 @@ import { fileURLToPath } from "node:url";
 import { attemptOf, type Row } from "./attempts/attempt.js";
 import { dovecotRows } from "./attempts/dovecot.js";
 import { postfixRows } from "./attempts/postfix.js";
+import { probeAttempts } from "./attempts/probe.js";
 import { prosodyRows } from "./attempts/prosody.js";
 import { boundAttempts, boundMechanisms, unboundAttempts, unboundMechanisms } from "./attempts/serve.js";
+import { sessionAttempts } from "./attempts/sessions.js";
 import { Children } from "./children.js";
 import { Curl } from "./clients/curl.js";
 import { Cyrus } from "./clients/cyrus.js";
@@ -139,16 +141,21 @@ function clientAttempts(servers: readonly Server[], ours: Client, others: readon
 
 /** Policy is our own; what a server makes of credentials is not. */
 function isForOthers({ login, expected }: Row): boolean {
-  return (expected.outcome === "accepted" || expected.outcome === "refused") && login.channelBinding === undefined;
+  return (expected.outcome === "accepted" || expected.outcome === "refused") && login.channelBinding !== "require";
 }
 
-async function serverAttempts(run: Run, command: string, clients: readonly Client[], openssl: boolean): Promise<void> {
+async function serverAttempts(
+  run: Run,
+  command: string,
+  clients: readonly Client[],
+  tools: ReadonlySet<Tool>,
+): Promise<void> {
   const store = join(run.scratch, "users");
   const verifiers = await writePasswdFile(run.children, store);
   const certificates = new Map<string, Certificate>();
   const tls = join(run.scratch, "serve-tls");
   const trust: string[] = [];
-  if (openssl) {
+  if (tools.has("openssl")) {
     await makeCertificates(run.children, tls);
     certificates.set("alice", { cert: join(tls, "client-alice.pem"), key: join(tls, "client-alice.key") });
     trust.push("--client-ca", join(tls, "ca.pem"));
@@ -158,8 +165,21 @@ async function serverAttempts(run: Run, command: string, clients: readonly Clien
   const unbound = [...common, "--allow-plaintext", "--mechanisms", unboundMechanisms.join(",")];
   const serve = await Serve.start(run.children, "serve", command, bound);
   await run.attempts(boundAttempts({ serve, certificates, verifiers }, clients));
+  await run.attempts(sessionAttempts(serve, run.children, tools));
   const plain = await Serve.start(run.children, "serve-unbound", command, unbound);
   await run.attempts(unboundAttempts(plain, clients));
+  await run.attempts([ending("SIGTERM", serve), ending("SIGINT", plain)]);
+}
+
+/** The command ends by itself, and in order, when told to. */
+function ending(signal: "SIGTERM" | "SIGINT", serve: Serve): Attempt {
+  return {
+    name: `${serve.name} ends with exit 0 on ${signal}`,
+    async run() {
+      const exit = await serve.stop(signal);
+      return exit === 0 ? { passed: true } : { passed: false, why: `ended with ${exit}` };
+    },
+  };
 }
 
 async function main(): Promise<number> {
@@ -193,7 +213,8 @@ async function main(): Promise<number> {
     const others = await run.clients(tools);
     const ours = new SaslLogin(run.children, command, run.scratch);
     await run.attempts(clientAttempts(servers, ours, others));
-    await serverAttempts(run, command, [ours, ...others], tools.has("openssl"));
+    await run.attempts(servers.flatMap((server) => probeAttempts(server, run.children, command)));
+    await serverAttempts(run, command, [ours, ...others], tools);
   } catch (error) {
     if (!run.isOver) run.report.fail("the harness", error instanceof Error ? error.message : String(error));
   } finally {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Children } from "./children.js";
 import type { Channel, Endpoint, Protocol } from "./types.js";
@@ -21,13 +22,16 @@ const patienceMs = 3_000;
 
 /** A server under test. */
 export class Serve {
+  /** Name for the report. */
+  readonly name: string;
+  readonly #child: ChildProcess;
   readonly #ready: Readonly<Record<string, unknown>>;
-  readonly #name: string;
   readonly #logins: ServedLogin[] = [];
   #heard: () => void = () => {};
 
-  private constructor(name: string, ready: Readonly<Record<string, unknown>>) {
-    this.#name = name;
+  private constructor(name: string, child: ChildProcess, ready: Readonly<Record<string, unknown>>) {
+    this.name = name;
+    this.#child = child;
     this.#ready = ready;
   }
 
@@ -54,7 +58,7 @@ export class Serve {
     });
     const ready: unknown = JSON.parse(first);
     if (typeof ready !== "object" || ready === null) throw new Error(`sasl serve said ${first}`);
-    const serve = new Serve(name, ready as Readonly<Record<string, unknown>>);
+    const serve = new Serve(name, child, ready as Readonly<Record<string, unknown>>);
     lines.on("line", (line) => {
       serve.#logins.push(JSON.parse(line) as ServedLogin);
       serve.#heard();
@@ -69,7 +73,19 @@ export class Serve {
     const ca = this.#ready.ca;
     if (typeof port !== "number" || typeof ca !== "string")
       throw new Error(`sasl serve reported no port ${key}, or no ca`);
-    return { server: this.#name, protocol, channel, host: "localhost", port, ca, domain: "localhost" };
+    return { server: this.name, protocol, channel, host: "localhost", port, ca, domain: "localhost" };
+  }
+
+  /** Ask it to end. @returns its exit status; `null` when it had to be killed after five seconds. */
+  stop(signal: "SIGTERM" | "SIGINT"): Promise<number | null> {
+    return new Promise((resolve) => {
+      const patience = setTimeout(() => this.#child.kill("SIGKILL"), 5_000);
+      this.#child.once("close", (exit) => {
+        clearTimeout(patience);
+        resolve(exit);
+      });
+      this.#child.kill(signal);
+    });
   }
 
   /** Take the report of a login that fits, waiting for it a moment. @returns `undefined` when none came. */

@@ -6,7 +6,7 @@
  */
 import { passwordOf } from "../accounts.js";
 import { endpointOf, type Server } from "../servers.js";
-import type { Channel, Endpoint, Expectation } from "../types.js";
+import type { Channel, Endpoint, Expectation, Login } from "../types.js";
 import { at, type Row } from "./attempt.js";
 import { passwordRows } from "./password-rows.js";
 
@@ -34,8 +34,8 @@ export function prosodyRows(server: Server): Row[] {
   const short = { prepares: true, extent: "short" } as const;
   return [
     ...["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256"].flatMap((mechanism) => [
-      ...passwordRows(main, mechanism, full),
-      ...passwordRows(direct, mechanism, short),
+      ...passwordRows(main, mechanism, { ...full, login: unbound(mechanism) }),
+      ...passwordRows(direct, mechanism, { ...short, login: unbound(mechanism) }),
     ]),
     ...["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"].flatMap((mechanism) => [
       ...bound(main, mechanism, "full", version),
@@ -44,7 +44,7 @@ export function prosodyRows(server: Server): Row[] {
     ...choice(main, version),
     ...hashed(to("hashed.localhost"), "SCRAM-SHA-1"),
     ...hashed(to("hashed256.localhost"), "SCRAM-SHA-256"),
-    ...passwordRows(to("plain.localhost"), "SCRAM-SHA-256", short),
+    ...passwordRows(to("plain.localhost"), "SCRAM-SHA-256", { ...short, login: unbound("SCRAM-SHA-256") }),
     ...passwordRows(to("plain.localhost", "none"), "SCRAM-SHA-256", short),
     ...at(to("plain.localhost", "none"), { ...alice, mechanism: "PLAIN" }, impossible, { ids: ["R-PLAIN-06"] }),
     ...at(to("plain.localhost", "none"), { ...alice, mechanism: "PLAIN", allowPlaintext: true }, accepted, {
@@ -55,6 +55,11 @@ export function prosodyRows(server: Server): Row[] {
     ...external(to("cert.localhost"), server),
     ...tokens(to("hashed.localhost"), server),
   ];
+}
+
+/** SCRAM without -PLUS is taken only by a client that says that it cannot bind. */
+function unbound(mechanism: string): Login {
+  return mechanism.startsWith("SCRAM-") ? { channelBinding: "disable" } : {};
 }
 
 /** The -PLUS variants: bound on TLS 1.2 everywhere, on TLS 1.3 where the version can. */
@@ -100,7 +105,7 @@ function choice(endpoint: Endpoint | undefined, { modern }: Version): Row[] {
 function hashed(endpoint: Endpoint | undefined, mechanism: string): Row[] {
   const old = { login: { tlsMax: "1.2" }, expected: { channelBinding: "tls-unique" } } as const;
   return [
-    ...passwordRows(endpoint, mechanism, { prepares: true, extent: "full" }),
+    ...passwordRows(endpoint, mechanism, { prepares: true, extent: "full", login: unbound(mechanism) }),
     ...passwordRows(endpoint, `${mechanism}-PLUS`, { prepares: true, extent: "short", ...old }),
     ...passwordRows(endpoint, "PLAIN", { prepares: true, extent: "full" }),
   ];
