@@ -264,6 +264,31 @@ describe("the certificate", () => {
     expect(tlsFacts(server)?.verified).toBe(true);
   });
 
+  test("R-CB-08 R-CB-09 is no binding where there is none: a pre-shared key", async () => {
+    const psk = Buffer.alloc(32, 7);
+    const ciphers = "PSK-AES128-GCM-SHA256";
+    const listener = createServer({ ciphers, maxVersion: "TLSv1.2", pskCallback: () => psk });
+    servers.push(listener);
+    listener.listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    const accepted = once(listener, "secureConnection");
+    const { port } = listener.address() as AddressInfo;
+    const client = connect({
+      host: "127.0.0.1",
+      port,
+      ciphers,
+      maxVersion: "TLSv1.2",
+      checkServerIdentity: () => undefined,
+      pskCallback: () => ({ psk, identity: "x" }),
+    });
+    await once(client, "secureConnect");
+    const [server] = (await accepted) as [TLSSocket];
+    sockets.push(client, server);
+    const ours = await all(tlsChannelBinding(client));
+    expect(ours.map(([type]) => type)).toEqual(["tls-unique"]);
+    expect(ours).toEqual(await all(tlsChannelBinding(server)));
+  });
+
   test("stays readable for the application, and for a second binding", async () => {
     const { client } = await (await listen("TLSv1.3")).pair();
     const first = await all(tlsChannelBinding(client));
