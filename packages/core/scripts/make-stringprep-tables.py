@@ -17,9 +17,6 @@ CORE = pathlib.Path(__file__).resolve().parent.parent
 UCD = unicodedata.ucd_3_2_0
 CODE_POINTS = range(0x110000)
 
-# Of combining class 0, but made of characters with another: src/text/canonical-order.ts names them too.
-HIDDEN_MARKS = (0x0F73, 0x0F75, 0x0F81, 0xFF9E, 0xFF9F)
-
 C_BOTH = (sp.in_table_c21_c22, sp.in_table_c3, sp.in_table_c4, sp.in_table_c5, sp.in_table_c6, sp.in_table_c8, sp.in_table_c9)
 
 
@@ -79,38 +76,11 @@ def class_of(code_point):
 
 
 def base36(number):
-    digits = "" if number else "0"
+    digits = ""
     while number:
         number, digit = divmod(number, 36)
         digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
     return digits
-
-
-def combining_runs():
-    """Combining classes other than 0, as gap since the run before, length and class."""
-    runs, end = [], 0
-    for code_point in CODE_POINTS:
-        c = chr(code_point)
-        combining = 0 if sp.in_table_a1(c) else UCD.combining(c)
-        decomposed = [UCD.combining(d) for d in nfkc_parts(c)]
-        if code_point in HIDDEN_MARKS:
-            assert combining == 0 and decomposed[0] != 0
-        else:
-            # Nothing else turns into a mark of another class: what is sorted before NFKC stays sorted.
-            assert decomposed[0] == 0 or set(decomposed) == {combining}
-        if combining == 0:
-            continue
-        assert unicodedata.category(c)[0] == "M"
-        if runs and end == code_point and runs[-1][2] == combining:
-            runs[-1][1] += 1
-        else:
-            runs.append([code_point - end, 1, combining])
-        end = code_point + 1
-    return ";".join(",".join(map(base36, run)) for run in runs)
-
-
-def nfkc_parts(c):
-    return c if sp.in_table_a1(c) else UCD.normalize("NFKD", c)
 
 
 def make_tables():
@@ -146,13 +116,6 @@ export const runs: string =
 export const corrections: readonly (readonly [codePoint: number, normalized: string])[] = [
   {pairs},
 ];
-
-/**
- * The combining classes of Unicode 3.2 other than 0: runs of characters with one class, each as the gap since the run
- * before, the length and the class, all in base 36.
- */
-export const combiningClasses: string =
-  {wrapped(combining_runs())};
 """
 
 

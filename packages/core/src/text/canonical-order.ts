@@ -1,56 +1,75 @@
 /**
  * The canonical order of combining characters, in linear time. Source: UAX #15, canonical ordering algorithm.
  *
- * `normalize()` sorts marks by insertion: one message of 64 KiB full of them would take 800 ms. It has nothing left to do
- * where the marks are in order already, so long rows of them are sorted here first.
+ * `normalize()` sorts marks by insertion: one message of 64 KiB full of them takes it 800 ms. Nothing is left to do where
+ * the marks are in order already, so long rows of them are sorted here first. The order itself is asked of `normalize()`,
+ * two marks at a time, and so is that of the platform's Unicode.
  *
  * @module
  */
-import { combiningClasses } from "./stringprep-tables.js";
 
-/** Rows of marks longer than any that text is written with; the shorter ones cost `normalize()` nothing worth saving. */
-const longRows: RegExp = /[\p{M}\uff9e\uff9f]{17,}/gu;
+/** As many marks in a row as no text is written with; fewer are sorted by `normalize()` as fast. */
+const LONG = 17;
 
-/** Characters of class 0 that decompose into marks: Tibetan vowel signs and halfwidth sound marks. */
-const hiddenMarks: RegExp = /[\u0f73\u0f75\u0f81\uff9e\uff9f]/g;
+/** Halfwidth sound marks are letters that become marks. */
+const longRow: RegExp = longRowOf("\\p{M}\\uff9e\\uff9f");
 
-const classes: ReadonlyMap<string, number> = decodeClasses();
+/** A mark of class 1, the lowest, and one of a high class: one of them changes place with any mark that can move. */
+const LOW = "\u0334";
+const HIGH = "\u0301";
 
 /**
- * A text with the same normal forms as the one given, whose long rows of marks are in canonical order.
+ * A text with the same normal form as the one given, whose long rows of marks are in canonical order.
  *
- * @param text any length, of characters that Unicode 3.2 assigns.
+ * @param text well-formed, any length.
+ * @param form the decomposition that goes before the normal form: "NFD" for NFC, "NFKD" for NFKC.
  */
-export function sortLongRows(text: string): string {
-  return text.replace(longRows, (row) => sortRow(row.replace(hiddenMarks, (mark) => mark.normalize("NFKD"))));
+export function sortLongRows(text: string, form: "NFD" | "NFKD"): string {
+  const rows = text.match(longRow);
+  if (rows === null) return text;
+  const decomposed = new Map(distinct(rows.join("")).map((mark) => [mark, mark.normalize(form)]));
+  const ranks = rankMarks(distinct([...decomposed.values()].join("")));
+  if (ranks.size === 0) return text;
+  return text
+    .replace(longRow, (row) => Array.from(row, (mark) => decomposed.get(mark)).join(""))
+    .replace(longRowOf([...ranks.keys()].join("")), (row) => sortRow(row, ranks));
 }
 
-/** Stable by class; a character of class 0 stays where it is and parts what stands around it. */
-function sortRow(row: string): string {
-  let sorted = "";
-  let waiting = new Map<number, string>();
-  const flush = (): void => {
-    for (const key of [...waiting.keys()].sort((a, b) => a - b)) sorted += waiting.get(key);
-    waiting = new Map();
-  };
+function longRowOf(characters: string): RegExp {
+  return new RegExp(`[${characters}]{${LONG},}`, "gu");
+}
+
+function distinct(text: string): string[] {
+  return [...new Set(text)];
+}
+
+/** The marks that can move, each with a number that is the higher the later its class comes. */
+function rankMarks(marks: readonly string[]): ReadonlyMap<string, number> {
+  const movable = marks.filter((mark) => swaps(mark, LOW) || swaps(HIGH, mark));
+  movable.sort((a, b) => Number(swaps(a, b)) - Number(swaps(b, a)));
+  const ranks = new Map<string, number>();
+  let rank = 0;
+  let before = "";
+  for (const mark of movable) {
+    // Sorted as they are, only those of a higher class change places with the one before.
+    if (before !== "" && swaps(mark, before)) rank++;
+    ranks.set(mark, rank);
+    before = mark;
+  }
+  return ranks;
+}
+
+/** Whether the canonical order puts the second mark first. */
+function swaps(first: string, second: string): boolean {
+  return first !== second && (first + second).normalize("NFD") !== first + second;
+}
+
+/** One bucket for each rank; within it marks keep their order. */
+function sortRow(row: string, ranks: ReadonlyMap<string, number>): string {
+  const buckets: string[] = [];
   for (const mark of row) {
-    const key = classes.get(mark);
-    if (key === undefined) {
-      if (waiting.size > 0) flush();
-      sorted += mark;
-    } else waiting.set(key, (waiting.get(key) ?? "") + mark);
+    const rank = ranks.get(mark) as number;
+    buckets[rank] = (buckets[rank] ?? "") + mark;
   }
-  flush();
-  return sorted;
-}
-
-function decodeClasses(): ReadonlyMap<string, number> {
-  const decoded = new Map<string, number>();
-  let next = 0;
-  for (const run of combiningClasses.split(";")) {
-    const [gap, length, key] = run.split(",").map((digits) => Number.parseInt(digits, 36)) as [number, number, number];
-    const end = next + gap + length;
-    for (next += gap; next < end; next++) decoded.set(String.fromCodePoint(next), key);
-  }
-  return decoded;
+  return buckets.join("");
 }

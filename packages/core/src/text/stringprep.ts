@@ -86,7 +86,7 @@ function mapAndNormalize(text: string): string {
 }
 
 function nfkc(text: string): string {
-  return sortLongRows(text).normalize("NFKC");
+  return sortLongRows(text, "NFKD").normalize("NFKC");
 }
 
 /** RFC 3454 §5 and §6: prohibited output and directions. */
