@@ -1,0 +1,67 @@
+/**
+ * The client's end of AUTHENTICATE. Source: RFC 9051 §6.2.2, RFC 3501 §6.2.2, RFC 4959.
+ *
+ * @module
+ */
+import { type ClientDialect, LineClient, type LineReply, type LineTransport } from "sasl-lines";
+import { parseFailure } from "./errors.js";
+import { type CommandOptions, type Completion, ResponseReader } from "./responses.js";
+
+/** How a client speaks. */
+export interface SASLClientOptions extends CommandOptions {
+  /** Whether the server takes initial responses; see `Announcement`. Default false. */
+  readonly initialResponse?: boolean | undefined;
+}
+
+/**
+ * `SASLInterface` over an IMAP connection in the not-authenticated state. Between two exchanges the connection is free for
+ * other commands.
+ */
+export class SASLClient extends LineClient {
+  readonly #dialect: AuthenticateDialect;
+
+  constructor(wire: LineTransport, options: SASLClientOptions = {}) {
+    const dialect = new AuthenticateDialect(options);
+    super(wire, dialect, options.maxLineBytes);
+    this.#dialect = dialect;
+  }
+
+  /** What the server said with its OK, once it has. */
+  get completion(): Completion | undefined {
+    return this.#dialect.completion;
+  }
+}
+
+/** A longer command goes without its initial response: servers need not read more in one (RFC 2683 §3.2.1.5). */
+const MAX_COMMAND_CHARACTERS = 8000;
+
+class AuthenticateDialect implements ClientDialect {
+  readonly #initialResponse: boolean;
+  readonly #reader: ResponseReader;
+  completion: Completion | undefined;
+
+  constructor(options: SASLClientOptions) {
+    this.#initialResponse = options.initialResponse === true;
+    this.#reader = new ResponseReader(options);
+  }
+
+  command(mechanism: string, initial: string | undefined): string | undefined {
+    if (initial !== undefined) {
+      if (!this.#initialResponse) return undefined; // R-IMAP-03
+      if (initial.length > MAX_COMMAND_CHARACTERS) return undefined;
+    }
+    this.completion = undefined;
+    return `${this.#reader.begin()} AUTHENTICATE ${mechanism}${initial === undefined ? "" : ` ${initial}`}\r\n`;
+  }
+
+  read(line: string, answered: boolean): LineReply | undefined {
+    // RFC 9051 §7.6; some servers leave the space out when nothing follows (R-IMAP-02).
+    if (line === "+" || line.startsWith("+ ")) return { state: "challenge", base64: line.slice(2) };
+    const tagged = this.#reader.read(line);
+    if (tagged === undefined) return undefined;
+    this.completion = tagged.completion;
+    return tagged.completion
+      ? { state: "success" }
+      : { state: "failure", error: parseFailure(tagged.reply, { answered }) };
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Commands as a server reads them, literals included. Source: RFC 9051 §2.2.1, §4.3, §9; RFC 7888.
+ *
+ * @module
+ */
+import { SASLFailure } from "sasl-core";
+import { decodeUtf8 } from "sasl-core/plugin";
+import type { ServerTransport } from "sasl-lines";
+import { cut } from "./status.js";
+import { isTag } from "./tag.js";
+
+/** One command. */
+export interface Command {
+  readonly tag: string;
+  /** In upper case. */
+  readonly name: string;
+  /** What follows the name and a space. A literal's `{count}` stands in its place. */
+  readonly arguments: string;
+  /** Octets of the literals, in order. */
+  readonly literals: readonly Uint8Array[];
+}
+
+/** What one command may cost. */
+export interface CommandLimits {
+  /** Longest line, in octets. Default 12288. */
+  readonly maxLineBytes?: number | undefined;
+  /** Largest literal, in octets. Default 4096. */
+  readonly maxLiteralBytes?: number | undefined;
+  /** Most literals. Default 4. */
+  readonly maxLiterals?: number | undefined;
+}
+
+/** Why a command cannot be read; the answer to it is in `reply`. */
+export interface CommandFault {
+  /** Whole line with CRLF to send. */
+  readonly reply: string;
+  /** True when nothing sensible can follow: close the connection after the reply. */
+  readonly fatal: boolean;
+}
+
+const literalAtEnd: RegExp = /\{([0-9]{1,10})(\+?)\}$/;
+
+/**
+ * Reads the next command. Asks for a client's literals as long as they are within the limits, of which nothing is
+ * reserved in advance (R-IMAP-18).
+ *
+ * @returns a fault for a command that cannot be read.
+ * @throws {SASLFailure} `connection-lost`.
+ */
+export async function readCommand(wire: ServerTransport, limits: CommandLimits = {}): Promise<Command | CommandFault> {
+  const { maxLineBytes = 12_288, maxLiteralBytes = 4096, maxLiterals = 4 } = limits;
+  const first = await readLine(wire, maxLineBytes);
+  if (typeof first !== "string") return first;
+  const [tag, rest] = cut(first, " ");
+  const [name] = cut(rest, " ");
+  if (!isTag(tag)) return { reply: "* BAD No tag\r\n", fatal: false };
+  if (!/^[A-Za-z]{1,32}$/.test(name)) return { reply: `${tag} BAD No command\r\n`, fatal: false };
+
+  let text = rest.slice(name.length + 1);
+  const literals: Uint8Array[] = [];
+  // R-IMAP-04: what looks like a literal in AUTHENTICATE is a malformed initial response.
+  const takesLiterals = name.toUpperCase() !== "AUTHENTICATE";
+  for (let literal = literalAtEnd.exec(text); takesLiterals && literal; literal = literalAtEnd.exec(text)) {
+    const count = Number(literal[1]);
+    const announcedOnly = literal[2] === ""; // the octets come only when asked for (RFC 9051 §4.3)
+    if (count > maxLiteralBytes || literals.length >= maxLiterals) {
+      return { reply: `${tag} BAD [TOOBIG] Literal is too long\r\n`, fatal: !announcedOnly };
+    }
+    if (announcedOnly) await wire.write("+ Ready\r\n");
+    literals.push(await wire.readBytes(count));
+    const more = await readLine(wire, maxLineBytes - text.length);
+    if (typeof more !== "string") return more;
+    text += more;
+    if (more === "") break; // the literal was the end, and its own "{count}" is no new one
+  }
+  return { tag, name: name.toUpperCase(), arguments: text, literals };
+}
+
+async function readLine(wire: ServerTransport, maxBytes: number): Promise<string | CommandFault> {
+  try {
+    return await wire.readLine(Math.max(1, maxBytes));
+  } catch (error) {
+    const { code } = error as Partial<SASLFailure>;
+    if (code === "limit-exceeded") return { reply: "* BAD Line is too long\r\n", fatal: false };
+    if (code === "incorrect-encoding") return { reply: "* BYE Lines end with CRLF\r\n", fatal: true }; // R-SMTP-21's rule
+    throw error;
+  }
+}
+
+/**
+ * Reads arguments that are all strings: atoms, quoted strings and literals (RFC 9051 §9 `astring`).
+ *
+ * @throws {SASLFailure} `malformed-message`; `incorrect-encoding` where a string is no UTF-8.
+ */
+export function parseStrings(command: Pick<Command, "arguments" | "literals">): string[] {
+  const { arguments: text, literals } = command;
+  const strings: string[] = [];
+  let literal = 0;
+  for (let at = 0; at < text.length || (at > 0 && text[at - 1] === " "); ) {
+    const [, quoted, count, atom] = matchAt(text, at);
+    if (quoted !== undefined) strings.push(unquote(quoted));
+    else if (count !== undefined) {
+      const octets = literals[literal++];
+      if (octets === undefined) throw malformed();
+      strings.push(decodeUtf8(octets));
+    } else strings.push(utf8(atom as string));
+    at = argument.lastIndex;
+    if (at === text.length) break;
+    if (text[at++] !== " ") throw malformed();
+  }
+  return strings;
+}
+
+/** A quoted string's inside, a literal's count, or an atom. */
+const argument: RegExp = /"((?:[^"\\\r\n\0]|\\["\\])*)"|\{([0-9]+)\+?\}|([^\0-\x20"\\(){}%*\x7f]+)/y;
+
+function matchAt(text: string, at: number): RegExpExecArray {
+  argument.lastIndex = at;
+  const match = argument.exec(text);
+  if (match === null) throw malformed();
+  return match;
+}
+
+function unquote(inside: string): string {
+  return utf8(inside.replace(/\\(["\\])/g, "$1"));
+}
+
+/** Octets that were no UTF-8 have turned into U+FFFD on the way, and must not become part of a name or a password. */
+function utf8(text: string): string {
+  if (text.includes("\ufffd")) throw new SASLFailure("incorrect-encoding", "a string is not UTF-8");
+  return text;
+}
+
+function malformed(): SASLFailure {
+  return new SASLFailure("malformed-message", "the arguments are not strings");
+}

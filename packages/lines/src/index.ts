@@ -1,0 +1,14 @@
+/**
+ * What the line-based SASL protocols share: strict lines, the exchange of base64 lines from both ends, and transports.
+ * For authors of bindings and of servers; applications take `sasl-imap` or `sasl-smtp`.
+ *
+ * @module
+ */
+export { decodeInitialResponse, encodeInitialResponse } from "./base64.js";
+export { BufferedTransport, connectionLost } from "./buffered.js";
+export { type ClientDialect, DEFAULT_MAX_LINE_BYTES, LineClient, type LineReply } from "./client.js";
+export { type LinePairOptions, linePair } from "./pair.js";
+export { type ServeExchange, type ServerDialect, serveExchange } from "./server.js";
+export { LineSplitter } from "./splitter.js";
+export { type Perishable, Sweep } from "./sweep.js";
+export type { LineTransport, MaybePromise, ServerTransport } from "./transport.js";

@@ -1,0 +1,7 @@
+/**
+ * `sasl-lines/node`: transports over Node's sockets, for clients and servers of every line protocol.
+ *
+ * @module
+ */
+export { type NodeLineTransport, type NodeLineTransportOptions, nodeLineTransport } from "./socket.js";
+export { startTlsClient, startTlsServer } from "./start-tls.js";
