@@ -209,9 +209,7 @@ class ClientExchange extends BaseContext implements ClientContext {
   }
 
   /** What the first turn says; `undefined` is no initial response (RFC 4422 §5 item 2a). */
-  #opening(
-    turn: IteratorResult<Uint8Array | Final | undefined, Uint8Array | undefined | void>,
-  ): Uint8Array | undefined {
+  #opening(turn: IteratorResult<Said, Said>): Uint8Array | undefined {
     const said = content(turn.value);
     const { flow, name } = this.#plugin;
     if (flow === "client-first" && said === undefined) throw new TypeError(`${name} is client-first and said nothing`);
@@ -257,11 +255,15 @@ class ClientExchange extends BaseContext implements ClientContext {
   }
 }
 
-function content(value: Uint8Array | Final | undefined | void): Uint8Array | undefined {
+/** What a half yields or returns. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a generator that ends without `return` gives void
+type Said = Uint8Array | Final | undefined | void;
+
+function content(value: Said): Uint8Array | undefined {
   return isFinal(value) ? value.final : (value ?? undefined);
 }
 
-function isFinal(value: Uint8Array | Final | undefined | void): value is Final {
+function isFinal(value: Said): value is Final {
   return value !== undefined && "final" in (value as object);
 }
 

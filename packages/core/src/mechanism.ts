@@ -76,6 +76,7 @@ export interface Final {
 export type Heard = Uint8Array | undefined;
 
 /** A client half at work. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a generator that ends without `return` gives void
 export type ClientConversation = AsyncGenerator<Uint8Array | Final | undefined, Uint8Array | undefined | void, Heard>;
 
 /** A server half at work. */
