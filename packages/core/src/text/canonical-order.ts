@@ -27,12 +27,14 @@ const HIGH = "\u0301";
 export function sortLongRows(text: string, form: "NFD" | "NFKD"): string {
   const rows = text.match(longRow);
   if (rows === null) return text;
-  const decomposed = new Map(distinct(rows.join("")).map((mark) => [mark, mark.normalize(form)]));
+  const marks = distinct(rows.join(""));
+  const decomposed = new Map(marks.map((mark) => [mark, mark.normalize(form)]));
   const ranks = rankMarks(distinct([...decomposed.values()].join("")));
   if (ranks.size === 0) return text;
-  return text
-    .replace(longRow, (row) => Array.from(row, (mark) => decomposed.get(mark)).join(""))
-    .replace(longRowOf([...ranks.keys()].join("")), (row) => sortRow(row, ranks));
+  const flat = marks.every((mark) => decomposed.get(mark) === mark)
+    ? text
+    : text.replace(longRow, (row) => Array.from(row, (mark) => decomposed.get(mark)).join(""));
+  return flat.replace(longRowOf([...ranks.keys()].join("")), (row) => sortRow(row, ranks));
 }
 
 function longRowOf(characters: string): RegExp {

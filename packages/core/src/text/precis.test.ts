@@ -145,12 +145,13 @@ describe("enforcePrecis", () => {
     ];
     for (const text of parts.map((part) => part.repeat(32_768 / part.length))) {
       for (const profile of profiles) {
+        // Quadratic work would take 1000 ms and more; the bound leaves room for a busy machine.
         const attempt = (): number => {
           const start = performance.now();
           enforceRules(text, profile);
           return performance.now() - start;
         };
-        expect(Math.min(attempt(), attempt(), attempt(), attempt(), attempt())).toBeLessThan(40);
+        expect(Math.min(attempt(), attempt(), attempt(), attempt(), attempt())).toBeLessThan(100);
       }
     }
   });

