@@ -95,11 +95,8 @@ export async function authenticate(
       skipped.push({ mechanism: info.name, reason: `weaker than ${failure?.message}` });
       continue;
     }
-    const machine = new SASLStateMachine(intf, options);
     try {
-      const outcome = await mechanism.authenticate(machine, info.name, settings);
-      checkOutcome(machine, outcome, options.policy);
-      return { ...outcome, skipped };
+      return { ...(await attempt(intf, info.name, mechanism, settings, options)), skipped };
     } catch (error) {
       if (!isSASLError(error) || !harmless.has(error.code)) throw error;
       failure = error as SASLFailure;
@@ -108,6 +105,27 @@ export async function authenticate(
     }
   }
   throw failure ? withSkipped(failure, skipped) : noneAcceptable(names, skipped);
+}
+
+/** One exchange, and one more where the mechanism has something new to say after a refusal. */
+async function attempt(
+  intf: SASLInterface,
+  name: string,
+  mechanism: SASLMechanism,
+  settings: ClientSettings,
+  options: AuthenticateOptions,
+  retried = false,
+): Promise<ClientOutcome> {
+  const machine = new SASLStateMachine(intf, options);
+  try {
+    const outcome = await mechanism.authenticate(machine, name, settings);
+    checkOutcome(machine, outcome, options.policy);
+    return outcome;
+  } catch (error) {
+    const again = !retried && isSASLError(error) ? mechanism.again?.(error) : undefined;
+    if (again === undefined) throw error;
+    return attempt(intf, name, again, settings, options, true);
+  }
 }
 
 /** Facts about the connection the choice depends on. */

@@ -17,7 +17,15 @@ import {
 import { isSASLError, type SASLError, SASLFailure } from "./errors.js";
 import type { SASLReply } from "./interface.js";
 import { BaseContext, type ContextSettings } from "./internal/context.js";
-import type { ClientContext, Final, IterationBounds, Mechanism, MechanismInfo } from "./mechanism.js";
+import type {
+  ClientContext,
+  ClientConversation,
+  Final,
+  Heard,
+  IterationBounds,
+  Mechanism,
+  MechanismInfo,
+} from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
 import type { ScramKeyCache } from "./scram-key-cache.js";
 import type { SASLStateMachine } from "./state-machine.js";
@@ -71,6 +79,11 @@ export interface SASLMechanism {
    * @throws {SASLFailure} everything else; see `code`.
    */
   authenticate(machine: SASLStateMachine, token: string, settings?: ClientSettings): Promise<ClientOutcome>;
+  /**
+   * The same mechanism with credentials that are asked for anew, after a token was refused (RFC 7628 §3.2.2).
+   * Nothing when that would only repeat the refusal.
+   */
+  again?(failure: SASLError): SASLMechanism | undefined;
 }
 
 const empty = new Uint8Array(0);
@@ -95,7 +108,21 @@ export function clientMechanism(
       if (mechanism === undefined) throw new TypeError(`${token} is not one of this mechanism's names`);
       return new ClientExchange(mechanism, credentials, machine, { channelBinding, ...settings }).run();
     },
+    again(failure) {
+      const refused = refusedToken(failure);
+      if (refused === undefined || typeof credentials !== "function") return undefined;
+      return clientMechanism(mechanisms, (request) => credentials({ ...request, refused }), channelBinding);
+    },
   };
+}
+
+/** What the server said about a token it refused; `undefined` when the failure is about something else. */
+function refusedToken(failure: SASLError): CredentialRequest["refused"] {
+  const { opaqueError } = failure;
+  const told = failure.code === "refused" && typeof opaqueError === "object" && opaqueError !== null;
+  return told && "status" in opaqueError && typeof opaqueError.status === "string"
+    ? (opaqueError as CredentialRequest["refused"])
+    : undefined;
 }
 
 /** One exchange from the client's end, and the context its half sees. */
@@ -134,12 +161,8 @@ class ClientExchange extends BaseContext implements ClientContext {
     return { min, max };
   }
 
-  credentials<K extends CredentialKind>(
-    kind: K,
-    refused?: CredentialRequest["refused"],
-  ): MaybePromise<CredentialKinds[K]> {
-    const { name } = this.#plugin;
-    const request = { kind, mechanism: name, host: this.host, refused, signal: this.#machine.signal };
+  credentials<K extends CredentialKind>(kind: K): MaybePromise<CredentialKinds[K]> {
+    const request = { kind, mechanism: this.#plugin.name, host: this.host, signal: this.#machine.signal };
     const given = provide(this.#credentials, request);
     return given instanceof Promise ? given.then((value) => this.#take<K>(value)) : this.#take<K>(given);
   }
@@ -186,25 +209,24 @@ class ClientExchange extends BaseContext implements ClientContext {
 
   async #play(): Promise<void> {
     const half = (this.#plugin.client as NonNullable<Mechanism["client"]>)(this);
-    const wait = this.#machine;
+    const machine = this.#machine;
     try {
-      let turn = await wait.until(half.next());
-      let said = this.#opening(turn);
-      let reply = await this.#heard(half, () => this.#initiate(said));
+      let turn = await machine.until(half.next());
+      let reply = await this.#exchange(half, "initiate", this.#opening(turn));
       while (!turn.done || reply.state !== "success") {
         if (turn.done) throw new SASLFailure("unexpected-message", "the server goes on after the mechanism has ended");
         if (reply.state === "success" && !isFinal(turn.value)) throw earlySuccess();
-        turn = await wait.until(half.next(reply.payload));
+        turn = await machine.until(half.next(reply.payload));
         if (reply.state === "success") {
           if (turn.done && turn.value === undefined) return;
           throw earlySuccess();
         }
-        said = content(turn.value) ?? empty; // the empty answer to additional data that came as a challenge (RFC 4422 §5 item 2b)
-        reply = await this.#heard(half, () => this.#respond(said as Uint8Array));
+        // Additional data that came as a challenge gets the empty answer (RFC 4422 §5 item 2b).
+        reply = await this.#exchange(half, "response", content(turn.value) ?? empty);
       }
       if (reply.payload?.length) throw new SASLFailure("unexpected-message", "data with success that nobody expects");
     } finally {
-      void half.return(undefined).catch(() => {});
+      half.return(undefined).catch(() => {});
     }
   }
 
@@ -217,32 +239,20 @@ class ClientExchange extends BaseContext implements ClientContext {
     return said;
   }
 
-  /** Lets the half know of a failure on the wire, so that it can say more about it; otherwise passes it on. */
-  async #heard(
-    half: ReturnType<NonNullable<Mechanism["client"]>>,
-    exchange: () => Promise<SASLReply>,
-  ): Promise<SASLReply> {
+  /** Says a message and hears the reply. A failure on the wire is shown to the half, which may know more about it. */
+  async #exchange(half: ClientConversation, message: "initiate" | "response", payload: Heard): Promise<SASLReply> {
+    const machine = this.#machine;
+    this.#tell("send", message, payload);
     try {
-      return await exchange();
+      const sent =
+        message === "initiate" ? machine.initiate(this.#plugin.name, payload) : machine.respond(payload ?? empty);
+      const reply = await sent;
+      if (reply.state !== "failure") this.#tell("receive", reply.state, reply.payload);
+      return reply;
     } catch (error) {
       await half.throw(error);
       throw error;
     }
-  }
-
-  async #initiate(payload: Uint8Array | undefined): Promise<SASLReply> {
-    this.#tell("send", "initiate", payload);
-    return this.#told(await this.#machine.initiate(this.#plugin.name, payload));
-  }
-
-  async #respond(payload: Uint8Array): Promise<SASLReply> {
-    this.#tell("send", "response", payload);
-    return this.#told(await this.#machine.respond(payload));
-  }
-
-  #told(reply: SASLReply): SASLReply {
-    if (reply.state !== "failure") this.#tell("receive", reply.state, reply.payload);
-    return reply;
   }
 
   #tell(

@@ -17,7 +17,7 @@
  */
 import type { Account, AccountProperties, PropertyName, ScramVerifier, TokenVerdict } from "./accounts.js";
 import type { ChannelBinding } from "./channel-binding.js";
-import type { CredentialKind, CredentialKinds, CredentialRequest } from "./credentials.js";
+import type { CredentialKind, CredentialKinds } from "./credentials.js";
 import type { SASLError, SASLErrorCode, SASLErrorOptions } from "./errors.js";
 import type { Limits } from "./limits.js";
 import type { Digest, MaybePromise } from "./runtime/contract.js";
@@ -156,10 +156,7 @@ export interface ClientContext extends MechanismContext {
   readonly iterations: IterationBounds;
   readonly keyCache: ScramKeyCache | undefined;
   /** Asks the application. @throws {SASLFailure} `no-credentials`. */
-  credentials<K extends CredentialKind>(
-    kind: K,
-    refused?: CredentialRequest["refused"],
-  ): MaybePromise<CredentialKinds[K]>;
+  credentials<K extends CredentialKind>(kind: K): MaybePromise<CredentialKinds[K]>;
   /** Marks a message that success may answer. */
   final(message: Uint8Array): Final;
   /** Says to what type this exchange was bound, for the result. */

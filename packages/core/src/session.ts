@@ -176,8 +176,8 @@ class ServerExchange extends BaseContext implements ServerContext {
   readonly #half: ServerConversation;
   readonly #deadline: number;
   #steps = 0;
-  /** What the next message is: the late initial response, an answer, or the empty answer to final data. */
-  #expects: "initial" | "answer" | "nothing" = "answer";
+  /** True once the final data went out as a challenge, to which only an empty answer may come. */
+  #finished = false;
   #account: Account | undefined;
   authcid: string | undefined;
   channelBindingUsed: string | undefined;
@@ -214,23 +214,19 @@ class ServerExchange extends BaseContext implements ServerContext {
       throw new SASLFailure("unexpected-message", "this mechanism takes no initial response"); // RFC 4422 §5 item 2a
     }
     const turn = await this.#half.next();
-    if (turn.done || turn.value !== undefined) return this.#say(turn);
-    if (payload === undefined && flow === "client-first") {
-      this.#expects = "initial";
-      return { state: "challenge", payload: empty };
-    }
-    return this.go(payload);
+    if (turn.done || turn.value !== undefined) return await this.#say(turn);
+    if (payload === undefined && flow === "client-first") return { state: "challenge", payload: empty };
+    return await this.go(payload);
   }
 
   async go(payload: Heard): Promise<SASLReply> {
     if (++this.#steps > this.limits.maxSteps) throw new SASLFailure("limit-exceeded", "too many messages");
     if (Date.now() > this.#deadline) throw new SASLFailure("timed-out", "the client took too long");
-    if (this.#expects === "nothing") {
+    if (this.#finished) {
       if (payload?.length) throw new SASLFailure("unexpected-message", "an answer to data that only success follows");
       return { state: "success" };
     }
-    this.#expects = "answer";
-    return this.#say(await this.#half.next(payload));
+    return await this.#say(await this.#half.next(payload));
   }
 
   async #say(turn: IteratorResult<Heard, ServerOutcome>): Promise<SASLReply> {
@@ -241,7 +237,7 @@ class ServerExchange extends BaseContext implements ServerContext {
     this.result = await this.#admit(turn.value);
     const { data } = turn.value;
     if (data === undefined || this.#connection.successData) return { state: "success", payload: data };
-    this.#expects = "nothing"; // RFC 4422 §5 item 2b: no field for it in this protocol
+    this.#finished = true; // RFC 4422 §5 item 2b: no field for it in this protocol
     return { state: "challenge", payload: data };
   }
 

@@ -9,9 +9,6 @@ const encoder: TextEncoder = new TextEncoder();
 /** `ignoreBOM` keeps U+FEFF at the start: it is a character of the peer's text, not ours to drop. */
 const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A surrogate without its partner; with the `u` flag a pair reads as one code point and does not match. */
-const loneSurrogate: RegExp = /\p{Surrogate}/u;
-
 /** Up to this many characters a loop is faster than a call into the encoder. */
 const SHORT_CHARACTERS = 64;
 
@@ -33,13 +30,13 @@ export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
     }
     if (i === bytes.length) return bytes;
   }
-  if (!isWellFormed(text)) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
+  if (!text.isWellFormed()) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
   return encoder.encode(text);
 }
 
 /** Whether every surrogate of a text has its partner, so that the text is a sequence of characters. */
 export function isWellFormed(text: string): boolean {
-  return !loneSurrogate.test(text);
+  return text.isWellFormed();
 }
 
 /**

@@ -8,6 +8,7 @@
  */
 import { SASLFailure } from "../errors.js";
 import { isWellFormed } from "../internal/text.js";
+import { rulesUnavailable } from "./unavailable.js";
 
 /** For names without and with regard to case (RFC 8265 §3.3, §3.4), and for passwords (§4.2). */
 export type PrecisProfile = "UsernameCaseMapped" | "UsernameCasePreserved" | "OpaqueString";
@@ -20,7 +21,8 @@ export type PrecisProfile = "UsernameCaseMapped" | "UsernameCasePreserved" | "Op
  *   parts with spaces between them (RFC 8265 §3.1) is split by the caller.
  * @returns a text of at least one character.
  * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate; `malformed-message` when the profile
- *   does not allow it, or nothing is left. Thrown or in the promise, alike for `await`.
+ *   does not allow it, or nothing is left; `temporary` when the rules cannot be loaded. Thrown or in the promise, alike
+ *   for `await`.
  */
 export function enforcePrecis(text: string, profile: PrecisProfile): string | Promise<string> {
   // RFC 8264 §9.11: ASCII7 without the space is valid in both classes and changed by nothing but case mapping.
@@ -31,5 +33,5 @@ export function enforcePrecis(text: string, profile: PrecisProfile): string | Pr
     const enforced = enforce(text, profile);
     if (enforced === undefined) throw new SASLFailure("malformed-message", `${profile} does not allow this text`);
     return enforced;
-  });
+  }, rulesUnavailable);
 }

@@ -7,6 +7,7 @@
 import { SASLFailure } from "../errors.js";
 import { isWellFormed } from "../internal/text.js";
 import type { Prepared, Refusal } from "./stringprep.js";
+import { rulesUnavailable } from "./unavailable.js";
 
 /**
  * What the text is for. Source: RFC 3454 §7. "stored": it goes into a store, where code points that Unicode 3.2 does not
@@ -24,8 +25,8 @@ let stringprep: typeof import("./stringprep.js") | undefined;
  * @param text untrusted, any length: bound it before. The result can be up to 18 times as long.
  * @returns a text of at least one character, made of assigned characters when `usage` is "stored".
  * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate; `malformed-message` when it holds a
- *   prohibited or, as "stored", an unassigned character, mixes directions, or has nothing left after mapping. Thrown
- *   or in the promise, alike for `await`.
+ *   prohibited or, as "stored", an unassigned character, mixes directions, or has nothing left after mapping;
+ *   `temporary` when the tables cannot be loaded. Thrown or in the promise, alike for `await`.
  */
 export function saslprep(text: string, usage: SASLprepUsage): string | Promise<string> {
   // RFC 4013 §2: printable ASCII maps to itself, is normalized, allowed, assigned and has no right-to-left character.
@@ -35,7 +36,7 @@ export function saslprep(text: string, usage: SASLprepUsage): string | Promise<s
   return import("./stringprep.js").then((loaded) => {
     stringprep = loaded;
     return finish(loaded.prepareSASLprep(text, usage));
-  });
+  }, rulesUnavailable);
 }
 
 const reasons: Readonly<Record<Refusal, string>> = {

@@ -6,6 +6,7 @@
 import { SASLFailure } from "../errors.js";
 import { isWellFormed } from "../internal/text.js";
 import type { OutputRefusal } from "./stringprep.js";
+import { rulesUnavailable } from "./unavailable.js";
 
 /** The most characters of a trace that is no e-mail address: code points, not octets. */
 const MAX_TOKEN_CHARACTERS = 255;
@@ -36,8 +37,8 @@ export function isTrace(text: string): boolean {
  * ASCII is judged at once, other text after the tables have been loaded; `await` the result always.
  *
  * @param text untrusted, any length; empty is good.
- * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate; `malformed-message` otherwise. Thrown
- *   or in the promise, alike for `await`.
+ * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate; `malformed-message` when it is refused;
+ *   `temporary` when the tables cannot be loaded. Thrown or in the promise, alike for `await`.
  */
 export function checkTrace(text: string): void | Promise<void> {
   if (!isWellFormed(text)) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
@@ -47,7 +48,7 @@ export function checkTrace(text: string): void | Promise<void> {
   return import("./stringprep.js").then(({ refuseTrace }) => {
     const reason = refuseTrace(text);
     if (reason !== undefined) refuse(reasons[reason]);
-  });
+  }, rulesUnavailable);
 }
 
 const reasons: Readonly<Record<OutputRefusal, string>> = {

@@ -42,20 +42,27 @@ type Attribute = readonly [letter: string, value: string];
 
 /** attr-val *("," attr-val); every letter once (R-SCRAM-07), none of them m (R-SCRAM-08). */
 function attributesOf(text: string): Attribute[] {
+  if (text.includes("\0")) throw malformed("a NUL");
   const attributes: Attribute[] = [];
-  const seen = new Set<string>();
-  for (const part of text.split(",")) {
+  let seen = ",";
+  for (const part of text.split(",", maxAttributes + 1)) {
     // RFC 5802 §7: attr-val = ALPHA "=" 1*value-char
-    if (part.length < 3 || part[1] !== "=" || !/[A-Za-z]/.test(part[0] as string) || part.includes("\0")) {
-      throw malformed("an attribute that is none");
-    }
-    const letter = part[0] as string;
+    const letter = part.charAt(0);
+    if (part.length < 3 || part[1] !== "=" || !isAlpha(letter)) throw malformed("an attribute that is none");
     if (letter === "m") throw new MandatoryExtension();
-    if (seen.has(letter)) throw malformed(`attribute ${letter} occurs twice`);
-    seen.add(letter);
+    if (seen.includes(letter)) throw malformed(`attribute ${letter} twice`);
+    seen += letter;
     attributes.push([letter, part.slice(2)]);
   }
   return attributes;
+}
+
+/** Every letter once, small and capital: a longer message repeats one. */
+const maxAttributes = 52;
+
+function isAlpha(letter: string): boolean {
+  const folded = letter.charCodeAt(0) | 0x20;
+  return folded >= 0x61 && folded <= 0x7a;
 }
 
 function take(attributes: readonly Attribute[], index: number, letter: string): string {

@@ -1,0 +1,15 @@
+/**
+ * What happens when a browser cannot load the rules of preparation: the network is gone, or the file is.
+ *
+ * @module
+ */
+import { SASLFailure } from "../errors.js";
+
+/**
+ * The second argument of `import(…).then()`.
+ *
+ * @throws {SASLFailure} `temporary`, always: the credentials stay good.
+ */
+export function rulesUnavailable(cause: unknown): never {
+  throw new SASLFailure("temporary", "The rules of text preparation could not be loaded", { cause });
+}
