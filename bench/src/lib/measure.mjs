@@ -5,12 +5,6 @@
  * @module
  */
 import { performance } from "node:perf_hooks";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-
-setFlagsFromString("--expose-gc");
-/** @type {() => void} */
-const collectGarbage = runInNewContext("gc");
 
 /**
  * @typedef {object} Sample what one slot cost per operation, µs.
@@ -131,9 +125,7 @@ export async function interleave(candidates, { rounds, slotMs }) {
     for (let turn = 0; turn < candidates.length; turn++) {
       // A different one begins each round, so that no candidate always follows the same neighbour.
       const i = (turn + round) % candidates.length;
-      collectGarbage();
-      // Sweeping goes on in other threads for a moment; it belongs to the candidate before.
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      // No forced collection here: it also shrinks the young generation, which doubles the cost of what follows.
       samples[i].push(await candidates[i].run(counts[i]));
     }
   }
@@ -149,13 +141,17 @@ export async function interleave(candidates, { rounds, slotMs }) {
   }));
 }
 
-/** Runs a candidate until it has had a slot's worth of time (the JIT needs it), and says how many fill a slot. */
+/**
+ * Runs a candidate until the compiler has done what it will do for it, and says how many operations fill a slot.
+ * Paths through many small asynchronous functions take tens of thousands of rounds to be compiled well.
+ */
 async function warmUp(/** @type {Candidate} */ candidate, /** @type {number} */ slotMs) {
   const limit = candidate.maxCount ?? Number.POSITIVE_INFINITY;
   let count = 1;
-  for (let spent = 0; spent < slotMs * 2; ) {
+  for (let spent = 0; spent < slotMs * 10; ) {
+    const begun = performance.now();
     const { wall } = await candidate.run(count);
-    spent += Math.max(1, (wall * count) / 1000);
+    spent += Math.max(1, performance.now() - begun);
     const fitting = Math.max(1, Math.round((slotMs * 1000) / Math.max(wall, 0.01)));
     count = Math.min(limit, Math.min(count * 8, fitting));
   }
