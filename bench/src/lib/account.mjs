@@ -11,7 +11,7 @@ export const password = "pencil";
 export const iterations = 4096;
 export const salt = Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64");
 
-export const saltedPassword = pbkdf2Sync(password, salt, iterations, 32, "sha256");
+const saltedPassword = pbkdf2Sync(password, salt, iterations, 32, "sha256");
 export const clientKey = createHmac("sha256", saltedPassword).update("Client Key").digest();
 export const serverKey = createHmac("sha256", saltedPassword).update("Server Key").digest();
 export const storedKey = createHash("sha256").update(clientKey).digest();

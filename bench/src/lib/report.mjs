@@ -73,7 +73,7 @@ function digits(/** @type {number} */ value) {
 }
 
 /** @param {Table} table */
-export function printTable({ title, head, rows }) {
+function printTable({ title, head, rows }) {
   if (title !== undefined) console.log(`\n  ${title}`);
   const widths = head.map((cell, i) => Math.max(cell.length, ...rows.map((row) => row[i].length)));
   const line = (/** @type {string[]} */ cells) =>
