@@ -36,6 +36,7 @@ disable_plaintext_auth = no
 auth_mechanisms = plain scram-sha-256
 auth_failure_delay = 0
 first_valid_uid = 1
+mail_max_userip_connections = 1000
 mail_location = maildir:~/Maildir
 default_client_limit = 8000
 default_vsz_limit = 1G
