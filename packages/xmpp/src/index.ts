@@ -4,7 +4,7 @@
  *
  * @module
  */
-export { AuthenticationFailure, isSASLError, SASLFailure, type SASLErrorCode, type ServeOutcome } from "sasl-core";
+export { AuthenticationFailure, isSASLError, type SASLErrorCode, SASLFailure, type ServeOutcome } from "sasl-core";
 export { authenticate } from "./authenticate.js";
 export { SASLClient, type SASLClientOptions } from "./client.js";
 export { type AnnounceOptions, announce, type Discovery, discover } from "./discovery.js";
@@ -31,6 +31,7 @@ export {
   NS_STREAM_ERRORS,
   NS_TLS,
 } from "./namespaces.js";
+export { type ElementPairEnd, type ElementPairOptions, elementPair } from "./pair.js";
 export { type ServeOptions, serve } from "./server.js";
 export { ClientStream, type ClientStreamOptions, type ClientStreamParts } from "./stream/client-stream.js";
 export {
@@ -47,6 +48,7 @@ export {
   type XMPPConnectionParts,
 } from "./stream/connection.js";
 export {
+  authenticatedXMLLimits,
   defaultXMLLimits,
   type Framing,
   type StreamEvent,

@@ -56,7 +56,8 @@ export function normalizeDomain(text: string): string | undefined {
   try {
     const url = new URL(`http://${text}`);
     const domain = url.hostname.replace(/\.$/, "");
-    return url.port === "" && url.pathname === "/" && fits(domain) && !text.endsWith(":") ? domain : undefined;
+    const whole = url.port === "" && url.pathname === "/" && !text.endsWith(":");
+    return whole && fits(domain) && !domain.split(".").includes("") ? domain : undefined;
   } catch {
     return undefined;
   }

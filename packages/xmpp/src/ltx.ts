@@ -31,7 +31,7 @@ export function ltxAdapter<E extends LtxElement>(Element: LtxElementClass<E>): X
       const element = new Element(name, { xmlns: namespace, ...attributes });
       for (const child of children) {
         if (typeof child === "string") element.t(child);
-        else element.cnode(child as never);
+        else element.cnode(inheriting(child, namespace) as never);
       }
       return element;
     },
@@ -43,6 +43,13 @@ export function ltxAdapter<E extends LtxElement>(Element: LtxElementClass<E>): X
     attribute: own,
     children: (element) => element.children.map((child) => (typeof child === "object" ? child : String(child))),
   };
+}
+
+/** A child that says no more what its parent says already: nothing changes but the length of the text. */
+function inheriting<E extends LtxElement>(child: E, namespace: string): E {
+  const { attrs } = child as { attrs: Record<string, unknown> };
+  if (child.parent === null && own(child, "xmlns") === namespace) delete attrs["xmlns"];
+  return child;
 }
 
 /** The nearest declaration, from the element upwards. */

@@ -23,7 +23,8 @@ export function optionalText(payload: Uint8Array | undefined): string {
  */
 export function readPayload<E>(adapter: XMLAdapter<E>, element: E, maxBytes: number): Uint8Array | undefined {
   const text = textOf(adapter, element);
-  if (text === undefined) throw new SASLFailure("malformed-message", `<${adapter.name(element)}/> holds more than text`);
+  if (text === undefined)
+    throw new SASLFailure("malformed-message", `<${adapter.name(element)}/> holds more than text`);
   if (text === "") return undefined;
   return text === "=" ? new Uint8Array(0) : decodeBase64(text, { maxBytes });
 }

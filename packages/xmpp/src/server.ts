@@ -34,7 +34,8 @@ export async function serve<E>(
   options: ServeOptions = {},
 ): Promise<ServeOutcome> {
   const { adapter } = transport;
-  const send = async (name: string, text: string) => transport.send(adapter.create(name, NS_SASL, {}, text ? [text] : []));
+  const send = async (name: string, text: string) =>
+    transport.send(adapter.create(name, NS_SASL, {}, text ? [text] : []));
   for (let first = true, next = element; ; first = false) {
     let reply: SASLReply;
     try {

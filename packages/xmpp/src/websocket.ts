@@ -9,7 +9,7 @@ import { type Attributes, isElement, type XMLAdapter } from "./element.js";
 import { NS_FRAMING } from "./namespaces.js";
 import { ClientStream, type ClientStreamOptions } from "./stream/client-stream.js";
 import { escapeXML, StreamViolation } from "./stream/conditions.js";
-import { defaultXMLLimits, type Framing, type StreamEvent } from "./stream/framing.js";
+import { authenticatedXMLLimits, defaultXMLLimits, type Framing, type StreamEvent } from "./stream/framing.js";
 
 /** What is used of a `WebSocket`: a browser's own, Node's, or that of `ws`. */
 export interface WebSocketLike {
@@ -32,8 +32,10 @@ export interface XMLCodec<E> {
 
 /** What a {@link WebSocketFraming} may be told. */
 export interface WebSocketFramingOptions {
-  /** Longest message accepted, in UTF-16 units. Default 131072. */
+  /** Longest message accepted before authentication, in UTF-16 units. Default 98304. */
   readonly maxMessageLength?: number | undefined;
+  /** Longest message accepted afterwards. Default 10485760. */
+  readonly maxAuthenticatedLength?: number | undefined;
   /** Messages that may wait until they are asked for. Default 1000; more end the connection. */
   readonly maxWaiting?: number | undefined;
 }
@@ -45,8 +47,8 @@ export class WebSocketFraming<E> implements Framing<E> {
   onLost: (() => void) | undefined;
   readonly #socket: WebSocketLike;
   readonly #codec: XMLCodec<E>;
-  readonly #maxLength: number;
-  readonly #maxWaiting: number;
+  readonly #options: WebSocketFramingOptions;
+  #maxLength: number;
   #waiting: string[] = [];
   #reader: { resolve: (message: string) => void; reject: (error: unknown) => void } | undefined;
   #ended: SASLFailure | StreamViolation | undefined;
@@ -54,8 +56,8 @@ export class WebSocketFraming<E> implements Framing<E> {
   constructor(socket: WebSocketLike, codec: XMLCodec<E>, options: WebSocketFramingOptions = {}) {
     this.#socket = socket;
     this.#codec = codec;
+    this.#options = options;
     this.#maxLength = options.maxMessageLength ?? defaultXMLLimits.maxElementBytes;
-    this.#maxWaiting = options.maxWaiting ?? 1000;
     socket.addEventListener("message", (event) => this.#take(event.data));
     socket.addEventListener("close", () => this.#lost());
     socket.addEventListener("error", () => this.#lost());
@@ -93,7 +95,9 @@ export class WebSocketFraming<E> implements Framing<E> {
   }
 
   /** Nothing to forget: each message stands alone (RFC 7395 §3.7). */
-  restart(): void {}
+  restart(authenticated = false): void {
+    if (authenticated) this.#maxLength = this.#options.maxAuthenticatedLength ?? authenticatedXMLLimits.maxElementBytes;
+  }
 
   discard(): boolean {
     const some = this.#waiting.length > 0;
@@ -114,12 +118,14 @@ export class WebSocketFraming<E> implements Framing<E> {
 
   #take(data: unknown): void {
     if (this.#ended) return;
-    if (typeof data !== "string") return this.#stop(new StreamViolation("bad-format", "a binary message")); // RFC 7395 §3.2
-    if (data.length > this.#maxLength) return this.#stop(new StreamViolation("policy-violation", "a message too long"));
-    const reader = this.#reader;
-    this.#reader = undefined;
-    if (reader) reader.resolve(data);
-    else if (this.#waiting.push(data) > this.#maxWaiting) {
+    if (typeof data !== "string") {
+      this.#stop(new StreamViolation("bad-format", "a binary message")); // RFC 7395 §3.2
+    } else if (data.length > this.#maxLength) {
+      this.#stop(new StreamViolation("policy-violation", "a message too long"));
+    } else if (this.#reader) {
+      this.#reader.resolve(data);
+      this.#reader = undefined;
+    } else if (this.#waiting.push(data) > (this.#options.maxWaiting ?? 1000)) {
       this.#stop(new StreamViolation("policy-violation", "too many messages"));
     }
   }
@@ -139,7 +145,8 @@ export class WebSocketFraming<E> implements Framing<E> {
   /** RFC 7395 §3.3: each message is one element; `open` and `close` stand for the stream's tags. */
   #read(message: string): StreamEvent<E> {
     const { adapter, parse } = this.#codec;
-    if (!message.startsWith("<")) throw new StreamViolation("bad-format", "a message that does not start with an element"); // §3.3.3
+    if (!message.startsWith("<"))
+      throw new StreamViolation("bad-format", "a message that does not start with an element"); // §3.3.3
     let element: E;
     try {
       element = parse(message);
@@ -180,7 +187,8 @@ export function domCodec<E extends DOMElementLike>(
   return {
     adapter: domAdapter(document),
     parse(xml) {
-      if (/<(?:\?|!(?!\[CDATA\[))/.test(xml)) throw new StreamViolation("restricted-xml", "DTD, comment or instruction");
+      if (/<(?:\?|!(?!\[CDATA\[))/.test(xml))
+        throw new StreamViolation("restricted-xml", "DTD, comment or instruction");
       const root = parser.parseFromString(xml, "text/xml").documentElement;
       // Browsers report errors as a document, or within one.
       if (!root || hasParserError(root)) throw new StreamViolation("not-well-formed", "ill-formed XML");
@@ -194,7 +202,9 @@ export function domCodec<E extends DOMElementLike>(
 function hasParserError(root: DOMElementLike): boolean {
   const isError = (node: unknown) => (node as DOMElementLike).localName === "parsererror";
   const below = root.firstChild;
-  return isError(root) || (below !== null && (isError(below) || (below.firstChild !== null && isError(below.firstChild))));
+  return (
+    isError(root) || (below !== null && (isError(below) || (below.firstChild !== null && isError(below.firstChild))))
+  );
 }
 
 /** What {@link websocketStream} is opened with. */
@@ -215,7 +225,7 @@ export function websocketStream<E>(
   options: WebSocketStreamOptions,
 ): ClientStream<E> {
   const framing = new WebSocketFraming(socket, codec, options);
-  const secure = options.secure ?? (socket.url?.startsWith("wss:") === true);
+  const secure = options.secure ?? socket.url?.startsWith("wss:") === true;
   return new WebSocketStream({ ...codec, framing, secure }, options, () => framing.connected());
 }
 

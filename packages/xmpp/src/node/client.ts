@@ -5,7 +5,7 @@
  */
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { connect, type ConnectionOptions, TLSSocket } from "node:tls";
+import { type ConnectionOptions, connect, TLSSocket } from "node:tls";
 import { Element } from "ltx";
 import { SASLFailure } from "sasl-core";
 import { tlsChannelBinding } from "sasl-core/node";
@@ -14,13 +14,10 @@ import { isElement, type XMLAdapter } from "../element.js";
 import { ltxAdapter } from "../ltx.js";
 import { NS_TLS } from "../namespaces.js";
 import { ClientStream, type ClientStreamOptions } from "../stream/client-stream.js";
-import type { XMLLimits } from "../stream/framing.js";
-import { SocketFraming } from "./socket-framing.js";
+import { type FramingLimits, SocketFraming } from "./socket-framing.js";
 
 /** What {@link SocketStream} is opened with. */
-export interface SocketStreamOptions extends ClientStreamOptions {
-  readonly limits?: Partial<XMLLimits> | undefined;
-}
+export interface SocketStreamOptions extends ClientStreamOptions, FramingLimits {}
 
 /** Elements other than those of `ltx`. */
 export interface ElementCodec<E> {
@@ -36,9 +33,13 @@ export interface ElementCodec<E> {
 export class SocketStream<E = Element> extends ClientStream<E> {
   readonly #framing: SocketFraming<E>;
 
-  constructor(socket: Duplex, options: SocketStreamOptions, ...codec: E extends Element ? [ElementCodec<E>?] : [ElementCodec<E>]) {
+  constructor(
+    socket: Duplex,
+    options: SocketStreamOptions,
+    ...codec: E extends Element ? [ElementCodec<E>?] : [ElementCodec<E>]
+  ) {
     const { adapter, serialize = String } = codec[0] ?? (ltxCodec as unknown as ElementCodec<E>);
-    const framing = new SocketFraming(socket, adapter, options.limits);
+    const framing = new SocketFraming(socket, adapter, options);
     const secure = socket instanceof TLSSocket;
     super(
       { framing, adapter, serialize, secure, channelBinding: secure ? tlsChannelBinding(socket) : undefined },
@@ -91,7 +92,8 @@ export class SocketStream<E = Element> extends ClientStream<E> {
 /** Resolves when the handshake of a client is done. */
 function handshake(socket: TLSSocket): Promise<void> {
   return new Promise((resolve, reject) => {
-    const failed = (cause?: unknown) => reject(new SASLFailure("connection-lost", "the TLS handshake failed", { cause }));
+    const failed = (cause?: unknown) =>
+      reject(new SASLFailure("connection-lost", "the TLS handshake failed", { cause }));
     socket.once("error", failed).once("close", failed);
     socket.once("secureConnect", () => {
       socket.off("error", failed).off("close", failed);

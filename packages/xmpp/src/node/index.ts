@@ -6,4 +6,4 @@
 export { parseElement, XMLStreamReader } from "../stream/reader.js";
 export { type ElementCodec, SocketStream, type SocketStreamOptions } from "./client.js";
 export { XMPPListener, type XMPPListenerOptions } from "./server.js";
-export { SocketFraming } from "./socket-framing.js";
+export { type FramingLimits, SocketFraming } from "./socket-framing.js";

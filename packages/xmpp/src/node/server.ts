@@ -10,16 +10,14 @@ import { SASLFailure } from "sasl-core";
 import { tlsChannelBinding } from "sasl-core/node";
 import { ltxAdapter } from "../ltx.js";
 import { type SecuredChannel, XMPPConnection, type XMPPConnectionOptions } from "../stream/connection.js";
-import type { XMLLimits } from "../stream/framing.js";
-import { SocketFraming } from "./socket-framing.js";
+import { type FramingLimits, SocketFraming } from "./socket-framing.js";
 
 /** How an {@link XMPPListener} treats its sockets. */
-export interface XMPPListenerOptions extends XMPPConnectionOptions<Element> {
+export interface XMPPListenerOptions extends XMPPConnectionOptions<Element>, FramingLimits {
   /** Certificate and key for STARTTLS. Left out: STARTTLS is not offered. */
   readonly tls?: SecureContextOptions | undefined;
   /** Asks clients for a certificate, and says whom a verified one stands for. */
   readonly external?: ((socket: TLSSocket) => SecuredChannel["external"]) | undefined;
-  readonly limits?: Partial<XMLLimits> | undefined;
   /** Time until a client must have authenticated, in milliseconds. Default 60000. */
   readonly authTimeoutMs?: number | undefined;
 }
@@ -48,7 +46,7 @@ export class XMPPListener {
 
   /** Serves one socket. Errors of the socket are handled here. */
   accept(socket: Socket): XMPPConnection<Element> {
-    const framing = new SocketFraming(socket, adapter, this.#options.limits);
+    const framing = new SocketFraming(socket, adapter, this.#options);
     const secure = socket instanceof TLSSocket;
     const connection = new XMPPConnection(
       {
@@ -93,7 +91,8 @@ export class XMPPListener {
       rejectUnauthorized: false, // EXTERNAL is offered to those it verified; everybody else logs in otherwise
     });
     return new Promise((resolve, reject) => {
-      const failed = (cause?: unknown) => reject(new SASLFailure("connection-lost", "the TLS handshake failed", { cause }));
+      const failed = (cause?: unknown) =>
+        reject(new SASLFailure("connection-lost", "the TLS handshake failed", { cause }));
       socket.once("error", failed).once("close", failed);
       socket.once("secure", () => {
         socket.off("error", failed).off("close", failed);

@@ -8,7 +8,7 @@ import { SASLFailure } from "sasl-core";
 import type { Attributes, XMLAdapter } from "../element.js";
 import { NS_CLIENT, NS_STREAM } from "../namespaces.js";
 import { escapeXML } from "../stream/conditions.js";
-import type { Framing, StreamEvent, XMLLimits } from "../stream/framing.js";
+import { authenticatedXMLLimits, type Framing, type StreamEvent, type XMLLimits } from "../stream/framing.js";
 import { XMLStreamReader } from "../stream/reader.js";
 
 /** How long the other side may take to close its end, in milliseconds. */
@@ -19,19 +19,27 @@ interface Waiter<E> {
   reject(error: unknown): void;
 }
 
+/** Limits other than the defaults, before and after authentication. */
+export interface FramingLimits {
+  /** Until somebody has authenticated. */
+  readonly limits?: Partial<XMLLimits> | undefined;
+  /** Afterwards. */
+  readonly authenticatedLimits?: Partial<XMLLimits> | undefined;
+}
+
 /** Frames a stream over a socket. The socket is read by nobody else. */
 export class SocketFraming<E> implements Framing<E> {
   onLost: (() => void) | undefined;
   #socket: Duplex;
   readonly #adapter: XMLAdapter<E>;
-  readonly #limits: Partial<XMLLimits> | undefined;
+  readonly #limits: FramingLimits;
   /** Made at the first octet: a connection that says nothing costs little. */
   #reader: XMLStreamReader<E> | undefined;
   #waiter: Waiter<E> | undefined;
   #lost: SASLFailure | undefined;
   #ended = false;
 
-  constructor(socket: Duplex, adapter: XMLAdapter<E>, limits?: Partial<XMLLimits>) {
+  constructor(socket: Duplex, adapter: XMLAdapter<E>, limits: FramingLimits = {}) {
     this.#socket = socket;
     this.#adapter = adapter;
     this.#limits = limits;
@@ -75,8 +83,8 @@ export class SocketFraming<E> implements Framing<E> {
     this.write("</stream:stream>");
   }
 
-  restart(): void {
-    this.#reader?.restart();
+  restart(authenticated = false): void {
+    this.#reader?.restart(authenticated ? { ...authenticatedXMLLimits, ...this.#limits.authenticatedLimits } : {});
   }
 
   discard(): boolean {
@@ -122,7 +130,7 @@ export class SocketFraming<E> implements Framing<E> {
 
   readonly #onData = (chunk: Uint8Array): void => {
     if (this.#ended) return;
-    this.#reader ??= new XMLStreamReader(this.#adapter, this.#limits);
+    this.#reader ??= new XMLStreamReader(this.#adapter, this.#limits.limits);
     this.#reader.push(chunk);
     if (this.#waiter) this.#pump();
     else this.#socket.pause(); // at most this chunk waits
@@ -149,6 +157,10 @@ export class SocketFraming<E> implements Framing<E> {
     if (waiter === undefined) return;
     try {
       const event = this.#reader?.next();
+      if (event === undefined && this.#reader?.busy) {
+        setImmediate(() => this.#pump());
+        return;
+      }
       if (event === undefined && this.#lost === undefined) return;
       this.#waiter = undefined;
       if (event) waiter.resolve(event);

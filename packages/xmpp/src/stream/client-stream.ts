@@ -87,7 +87,7 @@ export class ClientStream<E> implements ElementTransport<E> {
 
   /** Starts the stream anew after authentication (RFC 6120 §6.4.6); everything announced before is forgotten. */
   restart(): Promise<E> {
-    this.parts.framing.restart();
+    this.parts.framing.restart(true);
     return this.open();
   }
 
@@ -137,7 +137,8 @@ export class ClientStream<E> implements ElementTransport<E> {
   }
 
   #checkHeader(objection: string | undefined, attributes: Attributes): void {
-    if (objection !== undefined) throw this.#violated(new StreamViolation("invalid-namespace", "this is no XMPP stream"));
+    if (objection !== undefined)
+      throw this.#violated(new StreamViolation("invalid-namespace", "this is no XMPP stream"));
     // RFC 6120 §4.7.5: without version 1.0 there are no features, and no SASL.
     if (!/^1\.\d{1,9}$/.test(attributes["version"] ?? "")) {
       throw this.#violated(new StreamViolation("unsupported-version", "the server does not speak XMPP 1.0"));

@@ -160,7 +160,7 @@ export class XMPPConnection<E> {
       } else if (namespace === NS_SASL) {
         if (!(await this.#authenticate(element))) continue;
         this.#headerSent = false;
-        framing.restart(); // R-XMPP-11
+        framing.restart(true); // R-XMPP-11
         return this.#openStream();
       } else if (isStreamError(element, adapter)) {
         return false;
@@ -278,7 +278,8 @@ export class XMPPConnection<E> {
       }
     }
     // RFC 6120 §6.4.5
-    if (++this.#failures > maxRetries) throw new StreamViolation("policy-violation", "too many attempts to authenticate");
+    if (++this.#failures > maxRetries)
+      throw new StreamViolation("policy-violation", "too many attempts to authenticate");
     return false;
   }
 
@@ -345,5 +346,7 @@ export class XMPPConnection<E> {
 
 /** RFC 6120 §4.7.3: unpredictable, and not used again. */
 function newStreamId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (octet) => octet.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (octet) => octet.toString(16).padStart(2, "0")).join(
+    "",
+  );
 }

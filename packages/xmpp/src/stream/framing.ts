@@ -35,8 +35,12 @@ export interface Framing<E> {
   write(xml: string): void | Promise<void>;
   /** Says that the stream ends. */
   close(): void;
-  /** Expects a stream header next, as after authentication (RFC 6120 §4.3.3). What was received already stays. */
-  restart(): void;
+  /**
+   * Expects a stream header next (RFC 6120 §4.3.3). What was received already stays.
+   *
+   * @param authenticated from here on the limits for those who have authenticated hold.
+   */
+  restart(authenticated?: boolean): void;
   /** Throws away what was received and not yet reported; false when there was nothing. For STARTTLS (R-XMPP-20). */
   discard(): boolean;
   /** Ends the connection itself, after what was written has gone out. */
@@ -47,13 +51,28 @@ export interface Framing<E> {
 
 /** Bounds on what a peer may send (RFC 6120 §13.12, R-XMPP-17). */
 export interface XMLLimits {
-  /** Longest child element of the stream, and longest header, in octets. Default 131072; RFC 6120 asks for 10000 at least. */
+  /** Longest child element of the stream, and longest header, in octets. RFC 6120 asks for 10000 at least. */
   readonly maxElementBytes: number;
-  /** Deepest nesting below the stream. Default 32. */
+  /** Most elements in one child element of the stream, itself included. */
+  readonly maxElements: number;
+  /** Deepest nesting below the stream. */
   readonly maxDepth: number;
-  /** Most attributes of one element, namespace declarations included. Default 64. */
+  /** Most attributes of one element, namespace declarations included. */
   readonly maxAttributes: number;
 }
 
-/** Room for a message of 64 KiB in base64, and little more. */
-export const defaultXMLLimits: XMLLimits = { maxElementBytes: 131_072, maxDepth: 32, maxAttributes: 64 };
+/** Limits until somebody has authenticated: room for a SASL message of 64 KiB in base64, and little more. */
+export const defaultXMLLimits: XMLLimits = {
+  maxElementBytes: 98_304,
+  maxElements: 1000,
+  maxDepth: 32,
+  maxAttributes: 64,
+};
+
+/** Limits afterwards: rosters and archives are long. */
+export const authenticatedXMLLimits: XMLLimits = {
+  maxElementBytes: 10_485_760,
+  maxElements: 100_000,
+  maxDepth: 128,
+  maxAttributes: 64,
+};

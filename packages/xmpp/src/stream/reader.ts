@@ -18,10 +18,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const GREATER = 0x3e;
 
-/** Where something of the stream can end: an end tag, or a tag without content. Each alternative is linear. */
-const elementEnd = /<\/[^<>]*>|\/>/g;
-/** Before the header any tag end matters. */
-const tagEnd = />/g;
+/** What matters inside an element: its end tags, and CDATA, where nothing is a tag. Each alternative is linear. */
+const endOrCData = /<!\[CDATA\[|<\/[^<>]*>/g;
+
+/** UTF-16 units parsed in one go; more would keep the event loop from everything else (R-LIM-02). */
+const BUDGET = 16_384;
 
 interface OpenElement<E> {
   readonly tag: SaxesTagNS;
@@ -31,7 +32,7 @@ interface OpenElement<E> {
 /** One direction of one connection, for as many streams as follow each other on it. */
 export class XMLStreamReader<E> {
   readonly #adapter: XMLAdapter<E>;
-  readonly #limits: XMLLimits;
+  #limits: XMLLimits;
   #parser: Parser | undefined;
   /** Octets not decoded yet: what follows the last `>`. */
   #bytes = new ByteQueue();
@@ -46,6 +47,13 @@ export class XMLStreamReader<E> {
   /** Octets of the present element or header that the parser has seen. */
   #size = 0;
   #attributes = 0;
+  /** Elements within the present one. */
+  #elements = 0;
+  #inCData = false;
+  /** The quote a tag stands in while its pieces come, if any. */
+  #quote = "";
+  /** Cut off and waiting for its turn. */
+  #piece = "";
   #stack: OpenElement<E>[] = [];
   #event: StreamEvent<E> | undefined;
 
@@ -61,27 +69,35 @@ export class XMLStreamReader<E> {
 
   /** True when something is left that was not reported. */
   get pending(): boolean {
-    return this.#text !== "" || this.#bytes.length > 0;
+    return this.#piece !== "" || this.#text !== "" || this.#bytes.length > 0;
   }
 
-  /** The next stream begins here: a header is expected, earlier declarations are forgotten. */
-  restart(): void {
+  /** True when `next` has more to look at and stopped only to let others run. */
+  get busy(): boolean {
+    return this.#failure === undefined && (this.#piece !== "" || this.#text !== "");
+  }
+
+  /** The next stream begins here: a header is expected, earlier declarations are forgotten. Other limits may hold in it. */
+  restart(limits: Partial<XMLLimits> = {}): void {
+    this.#limits = { ...this.#limits, ...limits };
     this.#parser = undefined;
     this.#sawHeader = false;
     this.#between = true;
     this.#size = 0;
+    this.#inCData = false;
+    this.#quote = "";
     this.#stack = [];
   }
 
   /** Forgets what was received and not reported. */
   discard(): void {
-    this.#text = "";
+    this.#piece = this.#text = "";
     this.#bytes = new ByteQueue();
     this.#poisoned = false;
   }
 
   /**
-   * The next event, or `undefined` until more octets come.
+   * The next event, or `undefined` until more octets come or, when `busy`, until it is called again.
    *
    * @throws {StreamViolation} and again at every later call.
    */
@@ -99,19 +115,26 @@ export class XMLStreamReader<E> {
   }
 
   #advance(): StreamEvent<E> | undefined {
-    for (;;) {
-      if (this.#text === "" && !this.#decode()) return undefined;
-      if (this.#skipSpace()) continue;
-      const piece = this.#cut();
-      this.#feed(piece);
-      const event = this.#event;
-      if (event) {
-        this.#event = undefined;
-        this.#between = true;
-        this.#size = 0;
-        return event;
+    for (let budget = BUDGET; budget > 0; ) {
+      if (this.#piece === "") {
+        if (this.#text === "" && !this.#decode()) return undefined;
+        if (this.#skipSpace()) continue;
+        this.#piece = this.#cut();
+        this.#check(this.#piece);
       }
+      const part = this.#piece.slice(0, budget);
+      this.#piece = this.#piece.slice(part.length);
+      budget -= part.length;
+      this.#parser ??= this.#start();
+      this.#parser.write(part);
+      if (this.#piece !== "" || this.#event === undefined) continue;
+      const event = this.#event;
+      this.#event = undefined;
+      this.#between = true;
+      this.#size = 0;
+      return event;
     }
+    return undefined;
   }
 
   /** Decodes up to the last `>`, so that no character is cut in two. */
@@ -148,15 +171,46 @@ export class XMLStreamReader<E> {
 
   /** The next piece: at most up to where an event can occur. */
   #cut(): string {
-    const boundary = this.#sawHeader ? elementEnd : tagEnd;
-    boundary.lastIndex = 0;
-    const end = boundary.test(this.#text) ? boundary.lastIndex : this.#text.length;
+    const end = this.#stack.length === 0 ? this.#endOfTag() : this.#endOfElement();
     const piece = this.#text.slice(0, end);
     this.#text = this.#text.slice(end);
     return piece;
   }
 
-  #feed(piece: string): void {
+  /** Outside of elements a tag is what matters; in its quotes, `>` ends nothing. */
+  #endOfTag(): number {
+    for (let i = 0; i < this.#text.length; i++) {
+      const c = this.#text[i] as string;
+      if (this.#quote !== "") {
+        if (c === this.#quote) this.#quote = "";
+      } else if (c === '"' || c === "'") {
+        this.#quote = c;
+      } else if (c === ">") {
+        return i + 1;
+      }
+    }
+    return this.#text.length;
+  }
+
+  /** Inside, nothing is over before there have been as many end tags as there are open elements. */
+  #endOfElement(): number {
+    let left = this.#stack.length;
+    endOrCData.lastIndex = 0;
+    let inCData = this.#inCData;
+    for (;;) {
+      if (inCData) {
+        const end = this.#text.indexOf("]]>", endOrCData.lastIndex);
+        if (end < 0) return this.#text.length;
+        endOrCData.lastIndex = end + 3;
+      }
+      const found = endOrCData.exec(this.#text)?.[0];
+      if (found === undefined) return this.#text.length;
+      inCData = found.startsWith("<!");
+      if (!inCData && --left === 0) return endOrCData.lastIndex;
+    }
+  }
+
+  #check(piece: string): void {
     // saxes would see a DTD only at its end. The XML declaration is its to judge.
     if ((this.#between || !this.#sawHeader) && /^[ \t\r\n]*<[!?](?!xml[ \t\r\n])/.test(piece)) {
       throw new StreamViolation("restricted-xml", "DTD, comment or processing instruction");
@@ -165,8 +219,17 @@ export class XMLStreamReader<E> {
     const size = octets(piece);
     this.#checkSize(size);
     this.#size += size;
-    this.#parser ??= this.#start();
-    this.#parser.write(piece);
+    this.#checkReferences(piece);
+  }
+
+  /** saxes waits for the semicolon of a reference for ever; a piece ends with `>`, and no reference goes on behind that. */
+  #checkReferences(piece: string): void {
+    const opened = piece.lastIndexOf("<![CDATA[");
+    const open = this.#inCData || opened >= 0;
+    if (!open && piece.lastIndexOf("&") > piece.lastIndexOf(";")) {
+      throw new StreamViolation("not-well-formed", "a reference without an end");
+    }
+    this.#inCData = open && opened >= piece.lastIndexOf("]]>");
   }
 
   #checkSize(more: number): void {
@@ -190,6 +253,10 @@ export class XMLStreamReader<E> {
     });
     parser.on("opentagstart", () => {
       this.#attributes = 0;
+      this.#elements = this.#stack.length === 0 ? 1 : this.#elements + 1;
+      if (this.#elements > this.#limits.maxElements) {
+        throw new StreamViolation("policy-violation", `more than ${this.#limits.maxElements} elements in one`);
+      }
       if (this.#stack.length >= this.#limits.maxDepth) {
         throw new StreamViolation("policy-violation", `nested deeper than ${this.#limits.maxDepth}`);
       }
@@ -242,8 +309,10 @@ export function parseElement<E>(xml: string, adapter: XMLAdapter<E>, limits?: Pa
   reader.push(encoder.encode("<stream>"));
   reader.next();
   reader.push(encoder.encode(xml));
-  const event = reader.next();
-  if (event?.type !== "element" || reader.pending) throw new StreamViolation("not-well-formed", "not one whole element");
+  let event = reader.next();
+  while (event === undefined && reader.busy) event = reader.next();
+  if (event?.type !== "element" || reader.pending)
+    throw new StreamViolation("not-well-formed", "not one whole element");
   return event.element;
 }
 

@@ -1,0 +1,132 @@
+import { once } from "node:events";
+import { DOMImplementation } from "@xmldom/xmldom";
+import { Element } from "ltx";
+import { ANONYMOUS, PLAIN, SCRAM, SCRAMPLUS } from "sasl-core/mechanisms";
+import { afterEach, describe, expect, test } from "vitest";
+import { ca, type Loopback, loopback } from "../../test/loopback.js";
+import { domKit, rejection } from "../../test/support.js";
+import { authenticate, discover, NS_CLIENT } from "../index.js";
+import { SocketStream } from "./index.js";
+
+const alice = { username: "alice", password: "open sesame" };
+const open: Loopback[] = [];
+afterEach(async () => {
+  for (const each of open.splice(0)) await each.close();
+});
+async function start(...args: Parameters<typeof loopback>): Promise<Loopback> {
+  const started = await loopback(...args);
+  open.push(started);
+  return started;
+}
+
+describe("client and listener over loopback", () => {
+  test("STARTTLS, SCRAM-SHA-256-PLUS, restart, stanzas, close", async () => {
+    const server = await start({ features: (_, { create }) => [create("bind", "urn:ietf:params:xml:ns:xmpp-bind")] });
+    const stream = new SocketStream(await server.connect(), { domain: "localhost", from: "alice@localhost" });
+    const clear = discover(await stream.open(), stream.adapter);
+    expect(clear).toMatchObject({ mechanisms: [], startTLS: "required" }); // R-XMPP-01
+    const firstId = stream.id;
+    const features = await stream.startTLS({ ca });
+    expect(stream.secure).toBe(true);
+    expect(stream.id).not.toBe(firstId);
+    expect(discover(features, stream.adapter)).toEqual({
+      mechanisms: ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN"],
+      bindingTypes: ["tls-exporter", "tls-server-end-point"],
+      initialResponse: true,
+      startTLS: undefined,
+      sasl2: false,
+      fast: false,
+    });
+    const secondId = stream.id;
+    const result = await authenticate(stream, features, [SCRAMPLUS(alice), SCRAM(alice), PLAIN(alice)]);
+    expect(result).toMatchObject({
+      mechanism: "SCRAM-SHA-256-PLUS",
+      channelBinding: "tls-exporter",
+      serverVerified: true,
+    });
+    const after = await stream.restart();
+    expect(stream.id).not.toBe(secondId); // R-XMPP-11
+    expect(discover(after, stream.adapter)).toMatchObject({ mechanisms: [], startTLS: undefined }); // R-XMPP-14
+    expect(String(after)).toContain("xmpp-bind");
+    await stream.send(
+      new Element("message", { xmlns: NS_CLIENT, to: "alice@localhost" }).c("body").t("hi & <bye>").up(),
+    );
+    expect((await stream.receive()).getChildText("body")).toBe("hi & <bye>");
+    stream.close();
+    expect(await rejection(stream.receive())).toMatchObject({ code: "connection-lost" });
+    expect(server.events).toMatchObject([{ ok: true, authcid: "alice", channelBinding: "tls-exporter" }]);
+    expect(server.errors).toEqual([]);
+  });
+
+  test("direct TLS with DOM elements", async () => {
+    const server = await start({ direct: true });
+    const stream = new SocketStream(await server.connectTLS(), { domain: "localhost" }, domKit);
+    const features = await stream.open();
+    const result = await authenticate(stream, features, [SCRAMPLUS(alice)]);
+    expect(result).toMatchObject({ channelBinding: "tls-exporter" });
+    await stream.restart();
+    const document = new DOMImplementation().createDocument(NS_CLIENT, "presence");
+    await stream.send(document.documentElement as never);
+    expect((await stream.receive()).localName).toBe("presence");
+    stream.close();
+  });
+
+  test("in the clear where the server's owner wants that", async () => {
+    const server = await start({ tls: undefined, sasl: { policy: { requireEncryption: false } } });
+    const stream = new SocketStream(await server.connect(), { domain: "localhost" });
+    const features = await stream.open();
+    await authenticate(stream, features, [PLAIN(alice)], { policy: { requireEncryption: false } });
+    await stream.restart();
+    stream.close();
+  });
+
+  test("ANONYMOUS", async () => {
+    const server = await start({ sasl: { anonymous: "guest" }, direct: true });
+    const stream = new SocketStream(await server.connectTLS(), { domain: "localhost" });
+    await authenticate(stream, await stream.open(), [ANONYMOUS({})]);
+    await stream.restart();
+    expect(server.events).toMatchObject([{ ok: true, authcid: "guest" }]);
+    stream.close();
+  });
+
+  test("a wrong password, then the right one on the same stream", async () => {
+    const server = await start({ direct: true });
+    const stream = new SocketStream(await server.connectTLS(), { domain: "localhost" });
+    const features = await stream.open();
+    const wrong = authenticate(stream, features, [SCRAM({ username: "alice", password: "wrong" })], {
+      policy: { channelBinding: "disable" },
+    });
+    expect(await rejection(wrong)).toMatchObject({ kind: "AuthenticationFailure", code: "refused" });
+    await authenticate(stream, features, [PLAIN(alice)]);
+    await stream.restart();
+    stream.close();
+  });
+
+  test("R-LIM-07 many at once, some of them hostile", async () => {
+    const server = await start();
+    const login = async () => {
+      const stream = new SocketStream(await server.connect(), { domain: "localhost" });
+      await stream.open();
+      const features = await stream.startTLS({ ca });
+      await authenticate(stream, features, [PLAIN(alice)]);
+      await stream.restart();
+      stream.close();
+    };
+    const attack = async (text: string) => {
+      const socket = await server.connect();
+      socket.on("error", () => {});
+      socket.resume().end(text);
+      await once(socket, "close");
+    };
+    await Promise.all([
+      login(),
+      attack("<!DOCTYPE x>"),
+      login(),
+      attack("GET / HTTP/1.1\r\n\r\n"),
+      login(),
+      attack("\xff"),
+      attack(""),
+    ]);
+    expect(server.events.filter(({ ok }) => ok)).toHaveLength(3);
+  });
+});
