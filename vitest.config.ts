@@ -49,6 +49,8 @@ export default defineConfig({
       packageProject("smtp"),
       packageProject("xmpp"),
       packageProject("cli"),
+      project("examples", { dir: "examples", include: ["*/src/**/*.test.ts"] }),
+      project("peers", { dir: "tests/peers", include: ["src/**/*.test.ts"] }),
       project("repo", { include: ["scripts/**/*.test.ts", "tests/{docs,peers/src}/**/*.test.ts"] }),
     ],
   },

@@ -13,7 +13,7 @@ import { capture, run, StepFailed, say, seconds } from "./lib/run.mjs";
 
 /** @type {readonly (readonly [name: string, body: () => Promise<number>])[]} */
 const checks = [
-  ["lint", () => run("biome", ["ci", "--error-on-warnings", "."])],
+  ["lint", () => run("biome", ["check", "--error-on-warnings", "."])],
   ["types", () => run("tsc", ["-b"])],
   ["published", checkPublished],
   ["dead-code", () => run("knip", ["--no-progress"])],

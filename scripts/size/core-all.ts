@@ -1,3 +1,4 @@
 import * as core from "sasl-core";
+import * as mechanisms from "sasl-core/mechanisms";
 
-console.log(core);
+console.log(core, mechanisms);

@@ -1,4 +1,4 @@
-import { PLAIN, SCRAM } from "sasl-core";
 import { authenticate } from "sasl-xmpp";
+import { hashSha256, PLAIN, SCRAM } from "sasl-xmpp/mechanisms";
 
-console.log(authenticate, PLAIN, SCRAM);
+console.log(authenticate, PLAIN, SCRAM, hashSha256);

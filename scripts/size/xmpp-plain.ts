@@ -1,4 +1,4 @@
-import { PLAIN } from "sasl-core";
 import { authenticate } from "sasl-xmpp";
+import { PLAIN } from "sasl-xmpp/mechanisms";
 
 console.log(authenticate, PLAIN);
