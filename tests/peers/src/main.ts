@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { attemptOf, type Row } from "./attempts/attempt.js";
+import { bindingAttempts } from "./attempts/binding-types.js";
 import { dovecotRows } from "./attempts/dovecot.js";
 import { postfixRows } from "./attempts/postfix.js";
 import { probeAttempts } from "./attempts/probe.js";
@@ -27,7 +28,7 @@ import { writePasswdFile } from "./passwd-file.js";
 import { PeersFolder } from "./peers-folder.js";
 import { Report, runAttempts } from "./report.js";
 import { Serve } from "./serve.js";
-import { type Server, type ServerKind, serverKinds } from "./servers.js";
+import { endpointOf, type Server, type ServerKind, serverKinds } from "./servers.js";
 import { readServers } from "./servers-file.js";
 import { makeCertificates } from "./tls-files.js";
 import { findTools, type Tool } from "./tools.js";
@@ -165,6 +166,7 @@ async function serverAttempts(
   const unbound = [...common, "--allow-plaintext", "--mechanisms", unboundMechanisms.join(",")];
   const serve = await Serve.start(run.children, "serve", command, bound);
   await run.attempts(boundAttempts({ serve, certificates, verifiers }, clients));
+  await run.attempts(bindingAttempts(serve.endpoint("xmpp", "starttls")));
   await run.attempts(sessionAttempts(serve, run.children, tools));
   const plain = await Serve.start(run.children, "serve-unbound", command, unbound);
   await run.attempts(unboundAttempts(plain, clients));
@@ -213,6 +215,10 @@ async function main(): Promise<number> {
     const others = await run.clients(tools);
     const ours = new SaslLogin(run.children, command, run.scratch);
     await run.attempts(clientAttempts(servers, ours, others));
+    for (const server of servers.filter(({ kind }) => kind === "prosody13")) {
+      const endpoint = endpointOf(server, "c2s", "xmpp", "starttls");
+      if (endpoint !== undefined) await run.attempts(bindingAttempts(endpoint));
+    }
     await run.attempts(servers.flatMap((server) => probeAttempts(server, run.children, command)));
     await serverAttempts(run, command, [ours, ...others], tools);
   } catch (error) {
