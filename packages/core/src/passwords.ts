@@ -4,6 +4,8 @@
  * @module
  */
 import type { Account, ScramVerifier } from "./accounts.js";
+import { SASLFailure } from "./errors.js";
+import { isBytes } from "./internal/bytes.js";
 import type { MechanismContext } from "./mechanism.js";
 import { scramHashNamed } from "./mechanisms/scram/hashes.js";
 import { keysFromPassword, verifierFromKeys } from "./mechanisms/scram/keys.js";
@@ -24,11 +26,28 @@ export async function passwordMatches(
   const given = ctx.bytes(await ctx.prepare(password, "query"));
   if (given.length === 0) return false; // RFC 4616 §2
   const { userPassword, authPassword } = account.properties;
-  const stored = authPassword?.find((each) => scramHashNamed(each.hash));
+  const stored = sound(authPassword?.find((each) => scramHashNamed(each.hash)));
   if (stored) habits.learn(stored);
   const derived = await matchesVerifier(ctx, habits, account.name, stored, given);
   if (userPassword === undefined) return derived && stored !== undefined;
   return ctx.equal(given, ctx.bytes(await ctx.prepare(userPassword, "stored")));
+}
+
+/** The highest count a record may ask a server to spend on one derivation (R-STO-08). */
+const maxStoredIterations = 10_000_000;
+
+/** A verifier whose parts can be what they have to be; another one is a fault of the store (R-STO-04). */
+function sound(verifier: ScramVerifier | undefined): ScramVerifier | undefined {
+  if (verifier === undefined) return undefined;
+  const { hash, salt, iterations, storedKey, serverKey } = verifier;
+  const size = scramHashNamed(hash)?.digest.size;
+  const keys = [storedKey, serverKey].every((key) => isBytes(key) && key.length === size);
+  const count = Number.isInteger(iterations) && iterations > 0 && iterations <= maxStoredIterations;
+  if (!keys || !count || !isBytes(salt) || salt.length === 0) {
+    const detail = "the account has a malformed SCRAM verifier";
+    throw new SASLFailure("temporary", "accounts cannot be looked up at present", { detail });
+  }
+  return verifier;
 }
 
 /** Derives once wherever accounts here have verifiers, so that those without one take as long (R-SCRAM-25). */
@@ -57,7 +76,7 @@ export async function verifierFor(
   digest: Digest,
 ): Promise<ScramVerifier> {
   const { userPassword, authPassword } = account.properties;
-  const stored = authPassword?.find((each) => each.hash === digest.name);
+  const stored = sound(authPassword?.find((each) => each.hash === digest.name));
   if (stored !== undefined) {
     habits.learn(stored);
     return stored;

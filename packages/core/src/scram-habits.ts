@@ -4,6 +4,7 @@
  * @module
  */
 import type { ScramVerifier } from "./accounts.js";
+import { concatBytes } from "./internal/bytes.js";
 import { encodeUtf8 } from "./internal/text.js";
 import type { Digest } from "./runtime/contract.js";
 
@@ -38,8 +39,10 @@ export class ScramHabits {
   /** Salt and count for a name that has none stored: always the same ones for the same name. */
   async invent(digest: Digest, name: string): Promise<{ salt: Uint8Array; iterations: number }> {
     const { iterations, saltLength } = this.#seen.get(digest.name) ?? { iterations: this.#iterations, saltLength: 16 };
-    const mac = await digest.hmac(this.#secret, encodeUtf8(`salt ${digest.name} ${name}`));
-    return { salt: mac.slice(0, Math.min(saltLength, mac.length)), iterations };
+    let salt = await digest.hmac(this.#secret, encodeUtf8(`salt ${digest.name} ${name}`));
+    // A stored salt may be longer than one digest.
+    while (salt.length < saltLength) salt = concatBytes(salt, await digest.hmac(this.#secret, salt));
+    return { salt: salt.slice(0, saltLength), iterations };
   }
 
   /** Hash of the verifiers seen here, the first one; `undefined` when accounts keep passwords. */

@@ -91,20 +91,29 @@ export interface ServerConnection {
 
 /** A service's authentication. Make one, then ask it for what to announce and for a session on each connection. */
 export class SASLServer {
-  readonly options: ServerOptions;
   readonly limits: Limits;
-  /** What unknown users are shown. @internal */
-  readonly habits: ScramHabits;
+  readonly #options: ServerOptions;
+  readonly #habits: ScramHabits;
   readonly #mechanisms: ReadonlyMap<string, Mechanism>;
 
   /** @throws {RangeError} for a secret under 16 octets or two mechanisms of one name. */
   constructor(options: ServerOptions) {
-    this.options = options;
+    this.#options = options;
     this.limits = { ...defaultLimits, ...options.limits };
-    this.habits = new ScramHabits(options.secret ?? randomBytes(32), options.scramIterations ?? 4096);
+    this.#habits = new ScramHabits(options.secret ?? randomBytes(32), options.scramIterations ?? 4096);
     const able = options.mechanisms.filter((each) => each.server !== undefined).sort(compareStrength);
     this.#mechanisms = new Map(able.map((each) => [each.name, each]));
     if (this.#mechanisms.size !== able.length) throw new RangeError("two mechanisms have the same name");
+  }
+
+  /** Kept out of every inspection: it leads to accounts and to the secret. @internal */
+  get options(): ServerOptions {
+    return this.#options;
+  }
+
+  /** What unknown users are shown. @internal */
+  get habits(): ScramHabits {
+    return this.#habits;
   }
 
   /** Names to announce on this connection as it is now, strongest first; when there is none, announce nothing. */
@@ -129,9 +138,9 @@ export class SASLServer {
   }
 
   #objection(mechanism: Mechanism, connection: ServerConnection): SASLErrorCode | undefined {
-    const { requireEncryption = true, minStrength, channelBinding = "prefer" } = this.options.policy ?? {};
+    const { requireEncryption = true, minStrength, channelBinding = "prefer" } = this.#options.policy ?? {};
     const { external } = connection;
-    const { anonymous, tokens } = this.options;
+    const { anonymous, tokens } = this.#options;
     if (mechanism.possible && !mechanism.possible({ external, anonymous, verifiesTokens: tokens !== undefined })) {
       return "mechanism-unsupported";
     }

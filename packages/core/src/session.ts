@@ -6,6 +6,7 @@
  */
 import type { Account, AccountProperties, PropertyName, ScramVerifier, TokenVerdict } from "./accounts.js";
 import type { ChannelBinding } from "./channel-binding.js";
+import { Cutoff } from "./cutoff.js";
 import { isSASLError, type SASLError, SASLFailure, saslError } from "./errors.js";
 import type { SASLInterface, SASLReply } from "./interface.js";
 import { BaseContext } from "./internal/context.js";
@@ -17,7 +18,7 @@ import type {
   ServerConversation,
   ServerOutcome,
 } from "./mechanism.js";
-import { noProperties } from "./mechanism.js";
+import { isMechanismName, noProperties } from "./mechanism.js";
 import { passwordMatches, verifierFor } from "./passwords.js";
 import type { Digest, MaybePromise } from "./runtime/contract.js";
 import type { SASLServer, ServerConnection } from "./server.js";
@@ -43,7 +44,8 @@ export class SASLServerSession implements SASLInterface {
   readonly #server: SASLServer;
   readonly #connection: ServerConnection;
   #exchange: ServerExchange | undefined;
-  #busy = false;
+  /** The step at work; another one, or none, once the peer has given up on it. */
+  #turn: object | undefined;
   #result: ServerResult | undefined;
 
   /** @internal */
@@ -90,22 +92,22 @@ export class SASLServerSession implements SASLInterface {
   /** The peer gave up, or the connection is gone. */
   async abort(): Promise<SASLReply> {
     this.#over(new SASLFailure("aborted", "the client gave up"));
+    this.#turn = undefined;
     return { state: "failure" };
   }
 
   async #step(payload: Heard, step: () => Promise<SASLReply>, mechanism?: string): Promise<SASLReply> {
     if (this.#result) throw new SASLFailure("unexpected-message", "already authenticated");
-    if (this.#busy) throw new SASLFailure("unexpected-message", "a message before the last one was answered");
-    this.#busy = true;
+    if (this.#turn) throw new SASLFailure("unexpected-message", "a message before the last one was answered");
+    const turn = {};
+    this.#turn = turn;
     try {
       const { maxMessageBytes } = this.#server.limits;
       if (payload && payload.length > maxMessageBytes) {
         throw new SASLFailure("limit-exceeded", `a message of ${payload.length} octets is over the limit`);
       }
-      const exchange = step();
-      const running = this.#exchange;
-      const reply = await exchange;
-      if (running !== this.#exchange) throw new SASLFailure("aborted", "the exchange was aborted");
+      const reply = await step();
+      if (this.#turn !== turn) throw new SASLFailure("aborted", "the exchange was aborted");
       if (reply.state === "success") this.#succeed();
       return reply;
     } catch (error) {
@@ -115,10 +117,10 @@ export class SASLServerSession implements SASLInterface {
             cause: error,
             detail: detailOf(error),
           });
-      this.#over(failure, mechanism);
+      if (this.#turn === turn) this.#over(failure, mechanism);
       throw failure;
     } finally {
-      this.#busy = false;
+      if (this.#turn === turn) this.#turn = undefined;
     }
   }
 
@@ -135,7 +137,8 @@ export class SASLServerSession implements SASLInterface {
     if (exchange === undefined && mechanism === undefined) return;
     exchange?.drop();
     const { authcid, channelBindingUsed: channelBinding, noted } = exchange ?? {};
-    this.#tell({ mechanism: exchange?.mechanism.name ?? mechanism ?? "", authcid, channelBinding, failure, noted });
+    const asked = mechanism !== undefined && isMechanismName(mechanism) ? mechanism : "";
+    this.#tell({ mechanism: exchange?.mechanism.name ?? asked, authcid, channelBinding, failure, noted });
   }
 
   #tell(event: {
@@ -183,6 +186,7 @@ class ServerExchange extends BaseContext implements ServerContext {
   channelBindingUsed: string | undefined;
   noted: string | undefined;
   result: ServerResult | undefined;
+  #cutoff: Cutoff | undefined;
 
   constructor(server: SASLServer, connection: ServerConnection, mechanism: Mechanism) {
     super(mechanism, server.options, server.limits);
@@ -244,6 +248,9 @@ class ServerExchange extends BaseContext implements ServerContext {
   /** Who this is and whom it may act as (RFC 4422 §3.4.1). */
   async #admit(outcome: ServerOutcome): Promise<ServerResult> {
     const { name: mechanism } = this.mechanism;
+    if (this.requireChannelBinding && this.channelBindingUsed === undefined) {
+      throw new SASLFailure("mechanism-too-weak", "the exchange was not bound to the channel"); // R-GEN-26
+    }
     const account = this.#account;
     const authcid =
       account?.name === outcome.authcid || outcome.authcid === this.anonymous
@@ -265,23 +272,22 @@ class ServerExchange extends BaseContext implements ServerContext {
     }
     const { authorize } = this.#server.options;
     const { remote } = this.#connection;
-    return (
-      authorize !== undefined &&
-      (await authorize({ authcid, authzid, mechanism: this.mechanism.name, remote })) === true
-    );
+    if (authorize === undefined) return false;
+    return (await this.#answer(authorize({ authcid, authzid, mechanism: this.mechanism.name, remote }))) === true;
   }
 
   async #canonical(name: string, role: "authcid" | "authzid"): Promise<string> {
     this.checkIdentity(name);
     const { canonicalize } = this.#server.options;
     const prepared = await this.prepare(name, "query");
-    const canonical = canonicalize ? await canonicalize(prepared, role) : prepared;
+    const canonical = canonicalize ? await this.#answer(canonicalize(prepared, role)) : prepared;
     if (canonical === "") throw new SASLFailure("malformed-message", "an identity is empty"); // R-CAN-03
     this.checkIdentity(canonical);
     return canonical;
   }
 
   async identify(name: string, requests: readonly PropertyName[]): Promise<Account> {
+    this.checkIdentity(name); // before it can get into a log
     this.authcid = name;
     const canonical = await this.#canonical(name, "authcid");
     this.authcid = canonical;
@@ -293,10 +299,15 @@ class ServerExchange extends BaseContext implements ServerContext {
   async #lookup(name: string, requests: readonly PropertyName[]): Promise<AccountProperties> {
     const { accounts } = this.#server.options;
     try {
-      const found = await accounts.lookup(name, [...requests, "disabled"]);
-      if (found === undefined) this.note("unknown user");
-      return found ?? noProperties;
+      const found = await this.#answer(accounts.lookup(name, [...requests, "disabled"]));
+      if (found === undefined || found === null) {
+        this.note("unknown user");
+        return noProperties;
+      }
+      if (typeof found !== "object") throw new TypeError("an account that is no object");
+      return found;
     } catch (error) {
+      if (isSASLError(error) && error.code === "aborted") throw error;
       // R-STO-04: a store that cannot answer is never an unknown user.
       throw new SASLFailure("temporary", "accounts cannot be looked up at present", {
         cause: error,
@@ -317,13 +328,54 @@ class ServerExchange extends BaseContext implements ServerContext {
     const { tokens } = this.#server.options;
     if (tokens === undefined) return { ok: false, status: "invalid_token", detail: "no token verifier is configured" };
     try {
-      return await tokens(token, { mechanism: this.mechanism.name, username });
+      return await this.#answer(tokens(token, { mechanism: this.mechanism.name, username }));
     } catch (error) {
       if (isSASLError(error)) throw error;
       throw new SASLFailure("temporary", "tokens cannot be judged at present", {
         cause: error,
         detail: detailOf(error),
       });
+    }
+  }
+
+  override prepare(text: string, usage: "stored" | "query"): MaybePromise<string> {
+    return usage === "stored" ? this.#prepareStored(text) : this.#answer(super.prepare(text, usage));
+  }
+
+  /** What is prepared as stored comes out of a store here: that it cannot be is no fault of the peer (R-STO-04). */
+  async #prepareStored(text: string): Promise<string> {
+    try {
+      return await this.#answer(super.prepare(text, "stored"));
+    } catch (error) {
+      if (!isSASLError(error) || error.code === "aborted") throw error;
+      const detail = "a stored password cannot be prepared";
+      throw new SASLFailure("temporary", "accounts cannot be looked up at present", { cause: error, detail });
+    }
+  }
+
+  override pbkdf2(
+    ...derivation: [digest: Digest, password: Uint8Array, salt: Uint8Array, iterations: number]
+  ): Promise<Uint8Array> {
+    return this.#answer(super.pbkdf2(...derivation)) as Promise<Uint8Array>; // R-SCRAM-29
+  }
+
+  /** Waits for what others compute, as long as the exchange may last and the peer is still there. */
+  #answer<T>(given: MaybePromise<T>): MaybePromise<T> {
+    if (typeof (given as Partial<Promise<T>> | null | undefined)?.then !== "function") return given;
+    const left = Math.max(1, this.#deadline - Date.now());
+    this.#cutoff = new Cutoff(undefined, Number.isFinite(left) ? left : 0);
+    return this.#race(this.#cutoff, given as Promise<T>);
+  }
+
+  async #race<T>(cutoff: Cutoff, answer: Promise<T>): Promise<T> {
+    try {
+      return await cutoff.race(answer);
+    } catch (error) {
+      if (error !== cutoff.reason || (error as SASLFailure).code !== "timed-out") throw error;
+      const detail = "no answer within the time an exchange may take";
+      throw new SASLFailure("temporary", "authentication is not possible at present", { cause: error, detail });
+    } finally {
+      cutoff.dispose();
     }
   }
 
@@ -337,6 +389,7 @@ class ServerExchange extends BaseContext implements ServerContext {
 
   /** Lets the half clean up; it is never resumed again. */
   drop(): void {
+    this.#cutoff?.cut(new SASLFailure("aborted", "the exchange was aborted"));
     void this.#half.return(undefined as never).catch(() => {});
   }
 }
