@@ -11,6 +11,7 @@ export class Cutoff {
   readonly #cut: Promise<never>;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   #reject!: (error: SASLFailure) => void;
+  #reason: SASLFailure | undefined;
 
   /** @param timeoutMs 0 for no time limit. */
   constructor(signal: AbortSignal | undefined, timeoutMs: number) {
@@ -23,15 +24,26 @@ export class Cutoff {
     else signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (timeoutMs > 0) {
       this.#timer = setTimeout(
-        () => this.#reject(new SASLFailure("timed-out", `authentication took longer than ${timeoutMs} ms`)),
+        () => this.cut(new SASLFailure("timed-out", `authentication took longer than ${timeoutMs} ms`)),
         timeoutMs,
       );
     }
   }
 
   readonly #onAbort = (): void => {
-    this.#reject(new SASLFailure("aborted", "authentication was aborted", { cause: this.#signal?.reason }));
+    this.cut(new SASLFailure("aborted", "authentication was aborted", { cause: this.#signal?.reason }));
   };
+
+  /** Why patience ended, if it has: to be looked at before anything new is begun. */
+  get reason(): SASLFailure | undefined {
+    return this.#reason;
+  }
+
+  /** Ends it now, also after `dispose`: nobody waits for ever. The first reason counts. */
+  cut(reason: SASLFailure): void {
+    this.#reason ??= reason;
+    this.#reject(this.#reason);
+  }
 
   /** Settles as `promise` does, or rejects with `aborted` or `timed-out`, whichever comes first. */
   race<T>(promise: Promise<T>): Promise<T> {

@@ -78,6 +78,7 @@ export class SASLStateMachine implements SASLInterface {
     const begun = this.#state === "challenge" || this.#waiting;
     this.#end("failure");
     if (begun) await settled(this.#wire.abort());
+    this.#cutoff?.cut(new SASLFailure("aborted", "the exchange was aborted")); // also when the wire never answers
     return { state: "failure" };
   }
 
@@ -87,11 +88,12 @@ export class SASLStateMachine implements SASLInterface {
    * @throws {SASLFailure} `aborted`, `timed-out`.
    */
   until<T>(promise: Promise<T>): Promise<T> {
-    if (this.#cutoff === undefined) {
-      if (this.#signal === undefined && this.#limits.timeoutMs <= 0) return promise;
-      this.#cutoff = new Cutoff(this.#signal, this.#limits.timeoutMs);
-    }
-    return this.#cutoff.race(promise);
+    return this.#patience.race(promise);
+  }
+
+  get #patience(): Cutoff {
+    this.#cutoff ??= new Cutoff(this.#signal, this.#limits.timeoutMs);
+    return this.#cutoff;
   }
 
   async #step(
@@ -104,23 +106,27 @@ export class SASLStateMachine implements SASLInterface {
       return reject("limit-exceeded", `a message of ${payload.length} octets is over the limit`);
     }
     this.#waiting = true;
+    let sent = from === "challenge";
     try {
+      const { reason } = this.#patience;
+      if (reason) throw reason; // nothing goes out any more once time is up or the signal is aborted
+      sent = true;
       const reply = await this.until(send());
       const wrong = this.#objection(reply);
       if (wrong) throw wrong;
       this.#end(reply.state);
       return reply;
     } catch (error) {
-      throw await this.#broken(error);
+      throw await this.#broken(error, sent);
     } finally {
       this.#waiting = false;
     }
   }
 
   /** Ends the exchange, taking back on the wire what the peer still believes in. */
-  async #broken(error: unknown): Promise<unknown> {
+  async #broken(error: unknown, sent: boolean): Promise<unknown> {
     const ours = isSASLError(error) && ownCodes.has(error.code);
-    const open = ours && !this.#over;
+    const open = ours && sent && !this.#over;
     this.#end("failure");
     if (open) await settled(this.#wire.abort());
     return isSASLError(error) ? error : new SASLFailure("connection-lost", "the connection failed", { cause: error });
