@@ -9,7 +9,6 @@ import {
   type CredentialKind,
   type CredentialKinds,
   type CredentialProvider,
-  type CredentialRequest,
   type Credentials,
   canProvide,
   provide,
@@ -30,7 +29,7 @@ import type { MaybePromise } from "./runtime/contract.js";
 import type { ScramKeyCache } from "./scram-key-cache.js";
 import type { SASLStateMachine } from "./state-machine.js";
 import { compareStrength } from "./strength.js";
-import { type Trace, traceMessage } from "./trace.js";
+import type { Tracer } from "./trace.js";
 
 /** What an exchange needs to know beyond its credentials. All of it is optional. */
 export interface ClientSettings extends ContextSettings {
@@ -44,8 +43,8 @@ export interface ClientSettings extends ContextSettings {
   readonly iterations?: Partial<IterationBounds> | undefined;
   /** Keeps derived SCRAM keys from one login to the next. */
   readonly keyCache?: ScramKeyCache | undefined;
-  /** Sees every message, decoded and without secrets. */
-  readonly trace?: Trace | undefined;
+  /** Sees every message: `tracer(listener)` shows it decoded and without secrets. */
+  readonly trace?: Tracer | undefined;
 }
 
 /** What one exchange established. */
@@ -108,21 +107,7 @@ export function clientMechanism(
       if (mechanism === undefined) throw new TypeError(`${token} is not one of this mechanism's names`);
       return new ClientExchange(mechanism, credentials, machine, { channelBinding, ...settings }).run();
     },
-    again(failure) {
-      const refused = refusedToken(failure);
-      if (refused === undefined || typeof credentials !== "function") return undefined;
-      return clientMechanism(mechanisms, (request) => credentials({ ...request, refused }), channelBinding);
-    },
   };
-}
-
-/** What the server said about a token it refused; `undefined` when the failure is about something else. */
-function refusedToken(failure: SASLError): CredentialRequest["refused"] {
-  const { opaqueError } = failure;
-  const told = failure.code === "refused" && typeof opaqueError === "object" && opaqueError !== null;
-  return told && "status" in opaqueError && typeof opaqueError.status === "string"
-    ? (opaqueError as CredentialRequest["refused"])
-    : undefined;
 }
 
 /** One exchange from the client's end, and the context its half sees. */
@@ -134,7 +119,6 @@ class ClientExchange extends BaseContext implements ClientContext {
   #given: Pick<Credentials, "username" | "authzid"> = {};
   #bound: string | undefined;
   #ended: ((ok: boolean) => void) | undefined;
-  #step = 0;
 
   constructor(plugin: Mechanism, credentials: CredentialProvider, machine: SASLStateMachine, settings: ClientSettings) {
     super(plugin, settings, machine.limits);
@@ -242,26 +226,18 @@ class ClientExchange extends BaseContext implements ClientContext {
   /** Says a message and hears the reply. A failure on the wire is shown to the half, which may know more about it. */
   async #exchange(half: ClientConversation, message: "initiate" | "response", payload: Heard): Promise<SASLReply> {
     const machine = this.#machine;
-    this.#tell("send", message, payload);
+    const trace = this.#settings.trace;
+    trace?.(this.#plugin, "send", message, payload);
     try {
       const sent =
         message === "initiate" ? machine.initiate(this.#plugin.name, payload) : machine.respond(payload ?? empty);
       const reply = await sent;
-      if (reply.state !== "failure") this.#tell("receive", reply.state, reply.payload);
+      trace?.(this.#plugin, "receive", reply.state, reply.payload);
       return reply;
     } catch (error) {
       await half.throw(error);
       throw error;
     }
-  }
-
-  #tell(
-    direction: "send" | "receive",
-    message: "initiate" | "response" | "challenge" | "success",
-    payload?: Uint8Array,
-  ): void {
-    const { trace } = this.#settings;
-    if (trace) trace(traceMessage(this.#plugin, direction, message, payload, this.#step++));
   }
 }
 

@@ -52,7 +52,7 @@ export type { Prepare } from "./internal/context.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export type { ExternalIdentity, Flow, Mechanism, MechanismInfo, SecurityFlag } from "./mechanism.js";
 export { type MemoryAccounts, memoryAccounts } from "./memory-accounts.js";
-export { ScramKeyCache, type ScramKeyOwner } from "./scram-key-cache.js";
+export { ScramKeyCache, type ScramKeyRequest } from "./scram-key-cache.js";
 export {
   type AuthorizationRequest,
   SASLServer,
@@ -64,5 +64,5 @@ export {
 export { SASLServerSession, type ServerResult } from "./session.js";
 export { type ExchangeState, SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
 export { compareStrength, isWeaker, type Strength, strengthOf, strengths } from "./strength.js";
-export type { Trace, TraceEvent } from "./trace.js";
+export { type TraceEvent, type Tracer, tracer } from "./trace.js";
 export { type MakeVerifierOptions, makeScramVerifier } from "./verifier.js";

@@ -204,6 +204,15 @@ export function defineMechanism(mechanism: Mechanism): Mechanism {
   return mechanism;
 }
 
+/** A client half made whole. A call that a bundler can drop with its server half, where a spread could not be. */
+export function withServer(
+  clientHalf: Mechanism,
+  server: NonNullable<Mechanism["server"]>,
+  possible?: NonNullable<Mechanism["possible"]>,
+): Mechanism {
+  return defineMechanism({ ...clientHalf, server, ...(possible && { possible }) });
+}
+
 const mechanismName = /^[A-Z0-9_-]{1,20}$/;
 
 /** Whether `name` can be a mechanism at all (R-GEN-01). */

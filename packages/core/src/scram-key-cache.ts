@@ -4,14 +4,20 @@
  * @module
  */
 import type { ScramKeys } from "./credentials.js";
+import { encodeBase64 } from "./internal/base64.js";
+import type { ClientContext } from "./mechanism.js";
+import type { Digest } from "./runtime/contract.js";
 
-/** Whose keys, and for which password: what an entry is found by. */
-export interface ScramKeyOwner {
-  /** Server the keys belong to; the same name elsewhere is another account. */
-  readonly host: string | undefined;
+/** What a mechanism asks the cache for. */
+export interface ScramKeyRequest {
+  readonly digest: Digest;
   readonly username: string;
-  /** Digest of the password, so that another password never logs in with cached keys. */
-  readonly fingerprint: string;
+  /** UTF-8 octets after preparation. */
+  readonly password: Uint8Array;
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  /** Derives the keys when the cache has none. */
+  readonly derive: () => Promise<ScramKeys>;
 }
 
 /**
@@ -21,8 +27,8 @@ export interface ScramKeyOwner {
 export class ScramKeyCache {
   readonly #entries = new Map<string, ScramKeys>();
   readonly #maxEntries: number;
-  /** Random key of this cache: fingerprints made with it say nothing outside of it. @internal */
-  pepper: Uint8Array | undefined;
+  /** Key of this cache alone: a fingerprint made with it says nothing about a password elsewhere. */
+  #pepper: Uint8Array | undefined;
 
   /** @param options `maxEntries` at least 1, default 16. */
   constructor(options: { readonly maxEntries?: number } = {}) {
@@ -35,25 +41,28 @@ export class ScramKeyCache {
     return this.#entries.size;
   }
 
-  /** Keys for exactly this hash, salt and count (R-SCRAM-28), or nothing. They stay the cache's own: do not change them. */
-  get(owner: ScramKeyOwner, hash: string, salt: Uint8Array, iterations: number): ScramKeys | undefined {
-    const id = idOf(owner, hash);
-    const keys = this.#entries.get(id);
-    if (keys === undefined || !fits(keys, hash, salt, iterations)) return undefined;
-    this.#entries.delete(id); // the latest used go to the end
-    this.#entries.set(id, keys);
+  /**
+   * Keys for exactly this server, user, password, hash, salt and count (R-SCRAM-28), derived where there are none yet.
+   * Whether they are kept is decided when the exchange has ended: only a verified server's keys are (R-GEN-12).
+   */
+  async keysFor(ctx: ClientContext, request: ScramKeyRequest): Promise<ScramKeys> {
+    const { digest, username, password, salt, iterations } = request;
+    this.#pepper ??= ctx.random(32);
+    // Another password must never log in with cached keys.
+    const fingerprint = encodeBase64(await ctx.hmac(digest, this.#pepper, password));
+    const id = JSON.stringify([ctx.host ?? null, username, digest.name, fingerprint]);
+    const held = this.#entries.get(id);
+    const keys = held && fits(held, digest.name, salt, iterations) ? held : await request.derive();
+    ctx.ended((ok) => {
+      this.#entries.delete(id); // the latest used go to the end
+      if (ok) this.#keep(id, keys);
+    });
     return keys;
   }
 
-  set(owner: ScramKeyOwner, keys: ScramKeys): void {
-    const id = idOf(owner, keys.hash);
-    this.#entries.delete(id);
+  #keep(id: string, keys: ScramKeys): void {
     this.#entries.set(id, keys);
     if (this.#entries.size > this.#maxEntries) this.#entries.delete(this.#entries.keys().next().value as string);
-  }
-
-  delete(owner: ScramKeyOwner, hash: string): void {
-    this.#entries.delete(idOf(owner, hash));
   }
 
   clear(): void {
@@ -68,14 +77,5 @@ export class ScramKeyCache {
 
 /** Whether keys belong to what a server named in its first message. */
 export function fits(keys: ScramKeys, hash: string, salt: Uint8Array, iterations: number): boolean {
-  return (
-    keys.hash === hash &&
-    keys.iterations === iterations &&
-    keys.salt.length === salt.length &&
-    keys.salt.every((octet, i) => octet === salt[i])
-  );
-}
-
-function idOf({ host, username, fingerprint }: ScramKeyOwner, hash: string): string {
-  return JSON.stringify([host ?? null, username, fingerprint, hash]);
+  return keys.hash === hash && keys.iterations === iterations && encodeBase64(keys.salt) === encodeBase64(salt);
 }

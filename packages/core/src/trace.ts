@@ -9,31 +9,33 @@ import type { Mechanism } from "./mechanism.js";
 export interface TraceEvent {
   readonly direction: "send" | "receive";
   readonly mechanism: string;
-  readonly message: "initiate" | "response" | "challenge" | "success";
+  readonly message: "initiate" | "response" | "challenge" | "success" | "failure";
   /** Octets after base64; `undefined` when there was no payload at all. */
   readonly octets: number | undefined;
   /** Text without secrets; empty when there was no payload. */
   readonly text: string;
 }
 
-/** Receives the events of an exchange in order. What it throws ends the exchange. */
-export type Trace = (event: TraceEvent) => void;
-
-/** Makes the event of one message. `step` counts the messages of both sides from 0. */
-export function traceMessage(
+/** Hears every message as it is, secrets included. Made by {@link tracer}, which hides them. */
+export type Tracer = (
   mechanism: Mechanism,
-  direction: "send" | "receive",
+  direction: TraceEvent["direction"],
   message: TraceEvent["message"],
   payload: Uint8Array | undefined,
-  step: number,
-): TraceEvent {
-  const octets = payload?.length;
-  return {
-    direction,
-    mechanism: mechanism.name,
-    message,
-    octets,
-    text: payload ? shown(mechanism, direction, payload, step) : "",
+) => void;
+
+/**
+ * A tracer for the `trace` option of `authenticate`.
+ *
+ * @param listener gets the messages in order. What it throws ends the exchange.
+ */
+export function tracer(listener: (event: TraceEvent) => void): Tracer {
+  let step = 0;
+  return (mechanism, direction, message, payload) => {
+    if (message === "initiate") step = 0;
+    const text = payload ? shown(mechanism, direction, payload, step) : "";
+    step++;
+    listener({ direction, mechanism: mechanism.name, message, octets: payload?.length, text });
   };
 }
 
@@ -49,7 +51,7 @@ function shown(mechanism: Mechanism, direction: "send" | "receive", payload: Uin
   }
 }
 
-/** Control characters as `\xNN`, so that a peer cannot write on the reader's terminal. */
+/** Control characters as `\\xNN`, so that a peer cannot write on the reader's terminal. */
 function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,

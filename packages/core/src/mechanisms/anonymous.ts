@@ -11,10 +11,11 @@ import type { CredentialProvider } from "../credentials.js";
 import {
   type ClientContext,
   type ClientConversation,
-  defineMechanism,
   type Mechanism,
   type ServerContext,
   type ServerConversation,
+  type ServerFacts,
+  withServer,
 } from "../mechanism.js";
 import { checkTrace } from "../text/trace.js";
 
@@ -43,11 +44,11 @@ const clientHalf: Mechanism = {
   show: (trace) => trace,
 };
 
-export const anonymous: Mechanism = /* @__PURE__ */ defineMechanism({
-  ...clientHalf,
-  server,
-  possible: (facts) => facts.anonymous !== undefined,
-});
+export const anonymous: Mechanism = /* @__PURE__ */ withServer(clientHalf, server, possible);
+
+function possible(facts: ServerFacts): boolean {
+  return facts.anonymous !== undefined;
+}
 
 /** ANONYMOUS for a client. */
 export function ANONYMOUS(credentials: CredentialProvider = {}): SASLMechanism {

@@ -14,10 +14,10 @@ import { fromHex, toHex } from "../internal/hex.js";
 import {
   type ClientContext,
   type ClientConversation,
-  defineMechanism,
   type Mechanism,
   type ServerContext,
   type ServerConversation,
+  withServer,
 } from "../mechanism.js";
 
 async function* client(ctx: ClientContext): ClientConversation {
@@ -62,7 +62,7 @@ const clientHalf: Mechanism = {
     from === "server" ? message : message.replace(/[^ ]*$/, (hex) => `<${hex.length} characters>`),
 };
 
-export const cramMd5: Mechanism = /* @__PURE__ */ defineMechanism({ ...clientHalf, server });
+export const cramMd5: Mechanism = /* @__PURE__ */ withServer(clientHalf, server);
 
 /** CRAM-MD5 for a client, for servers that have nothing better. */
 export function CRAM_MD5(credentials: CredentialProvider): SASLMechanism {

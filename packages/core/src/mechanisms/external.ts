@@ -10,10 +10,11 @@ import type { CredentialProvider } from "../credentials.js";
 import {
   type ClientContext,
   type ClientConversation,
-  defineMechanism,
   type Mechanism,
   type ServerContext,
   type ServerConversation,
+  type ServerFacts,
+  withServer,
 } from "../mechanism.js";
 
 // biome-ignore lint/correctness/useYield: the only message is the last one
@@ -45,11 +46,11 @@ const clientHalf: Mechanism = {
   show: (authzid) => authzid,
 };
 
-export const external: Mechanism = /* @__PURE__ */ defineMechanism({
-  ...clientHalf,
-  server,
-  possible: (facts) => facts.external !== undefined && facts.external.names.length > 0,
-});
+export const external: Mechanism = /* @__PURE__ */ withServer(clientHalf, server, possible);
+
+function possible(facts: ServerFacts): boolean {
+  return facts.external !== undefined && facts.external.names.length > 0;
+}
 
 /** EXTERNAL for a client whose channel proves who it is. */
 export function EXTERNAL(credentials: CredentialProvider = {}): SASLMechanism {

@@ -11,10 +11,10 @@ import type { CredentialProvider } from "../credentials.js";
 import {
   type ClientContext,
   type ClientConversation,
-  defineMechanism,
   type Mechanism,
   type ServerContext,
   type ServerConversation,
+  withServer,
 } from "../mechanism.js";
 
 /** Draft §2.1: the first answer is the name and the second the password, whatever the prompts say. */
@@ -48,7 +48,7 @@ const clientHalf: Mechanism = {
   show: (message, from, step) => (from === "client" && step > 2 ? `<${message.length} characters>` : message),
 };
 
-export const login: Mechanism = /* @__PURE__ */ defineMechanism({ ...clientHalf, server });
+export const login: Mechanism = /* @__PURE__ */ withServer(clientHalf, server);
 
 /** LOGIN for a client. Protects as little as PLAIN does; cannot act as somebody else. */
 export function LOGIN(credentials: CredentialProvider): SASLMechanism {

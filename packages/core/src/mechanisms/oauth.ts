@@ -14,12 +14,13 @@ import { formatGs2Header, type Gs2Header, parseGs2Header } from "../internal/gs2
 import {
   type ClientContext,
   type ClientConversation,
-  defineMechanism,
   type Heard,
   type Mechanism,
   type ServerContext,
   type ServerConversation,
+  type ServerFacts,
   type ServerOutcome,
+  withServer,
 } from "../mechanism.js";
 
 /** What the server said about a token (RFC 7628 §3.2.2): found in `opaqueError` of the failure. */
@@ -195,31 +196,43 @@ const bearerHalf: Mechanism = {
 };
 
 const xoauth2Half: Mechanism = {
-  ...bearerHalf,
   name: "XOAUTH2",
-  rank: 0,
+  flow: "client-first",
+  security: ["noAnonymous", "noDictionary", "passCredentials"],
+  needsProtection: true,
+  needs: "token",
   source: "Google, OAuth 2.0 Mechanism",
   client: xoauth2Client,
+  show,
 };
 
-export const oauthbearer: Mechanism = /* @__PURE__ */ defineMechanism({
-  ...bearerHalf,
-  server: bearerServer,
-  possible: (facts) => facts.verifiesTokens,
-});
+export const oauthbearer: Mechanism = /* @__PURE__ */ withServer(bearerHalf, bearerServer, possible);
+export const xoauth2: Mechanism = /* @__PURE__ */ withServer(xoauth2Half, xoauth2Server, possible);
 
-export const xoauth2: Mechanism = /* @__PURE__ */ defineMechanism({
-  ...xoauth2Half,
-  server: xoauth2Server,
-  possible: (facts) => facts.verifiesTokens,
-});
+function possible(facts: ServerFacts): boolean {
+  return facts.verifiesTokens;
+}
 
 /** OAUTHBEARER for a client. A token provider is asked once more when the server refuses the first token. */
 export function OAUTHBEARER(credentials: CredentialProvider): SASLMechanism {
-  return clientMechanism([bearerHalf], credentials);
+  return tokenMechanism(bearerHalf, credentials);
 }
 
 /** XOAUTH2 for a client, for servers that do not know OAUTHBEARER. */
 export function XOAUTH2(credentials: CredentialProvider): SASLMechanism {
-  return clientMechanism([xoauth2Half], credentials);
+  return tokenMechanism(xoauth2Half, credentials);
+}
+
+/** A provider that is a function may have a fresh token after a refusal; a plain object has nothing new to say. */
+function tokenMechanism(half: Mechanism, credentials: CredentialProvider): SASLMechanism {
+  const mechanism = clientMechanism([half], credentials);
+  if (typeof credentials !== "function") return mechanism;
+  return {
+    ...mechanism,
+    again({ code, opaqueError }) {
+      const refused = opaqueError as OAuthError | undefined;
+      if (code !== "refused" || typeof refused?.status !== "string") return undefined;
+      return clientMechanism([half], (request) => credentials({ ...request, refused }));
+    },
+  };
 }

@@ -12,10 +12,10 @@ import { SASLFailure } from "../errors.js";
 import {
   type ClientContext,
   type ClientConversation,
-  defineMechanism,
   type Mechanism,
   type ServerContext,
   type ServerConversation,
+  withServer,
 } from "../mechanism.js";
 
 interface PlainMessage {
@@ -69,7 +69,7 @@ const clientHalf: Mechanism = {
   show: (message) => message.replace(/[^\0]*$/, (password) => `<${password.length} characters>`).replaceAll("\0", "␀"),
 };
 
-export const plain: Mechanism = /* @__PURE__ */ defineMechanism({ ...clientHalf, server });
+export const plain: Mechanism = /* @__PURE__ */ withServer(clientHalf, server);
 
 /** PLAIN for a client. Keep it to protected channels: the server, and whoever listens, gets the password itself. */
 export function PLAIN(credentials: CredentialProvider): SASLMechanism {

@@ -9,16 +9,27 @@ import { concatBytes } from "../../internal/bytes.js";
 import { commonTypes } from "../../internal/common-types.js";
 import { escapeName, formatGs2Header } from "../../internal/gs2.js";
 import type { ClientContext, ClientConversation } from "../../mechanism.js";
-import { fits, type ScramKeyOwner } from "../../scram-key-cache.js";
+import { fits } from "../../scram-key-cache.js";
 import type { ScramHash } from "./hashes.js";
 import { keysFromPassword, xor } from "./keys.js";
 import { parseServerFinal, parseServerFirst, type ServerFirst } from "./messages.js";
 
-export async function* scramClient(ctx: ClientContext, hash: ScramHash, plus: boolean): ClientConversation {
+/** What an exchange is bound to. */
+export interface Binding {
+  readonly type: string;
+  readonly data: Uint8Array;
+}
+
+/** @param bind finds what to bind to; left out by the variants that do not bind. */
+export async function* scramClient(
+  ctx: ClientContext,
+  hash: ScramHash,
+  bind?: (ctx: ClientContext) => Promise<Binding>,
+): ClientConversation {
   const { digest } = hash;
   const given = await ctx.credentials("scram");
   const username = await ctx.prepare(given.username, "query"); // RFC 5802 §5.1, attribute n
-  const binding = plus ? await chooseBinding(ctx) : undefined;
+  const binding = await bind?.(ctx);
   const header = formatGs2Header(binding ? "p" : unboundFlag(ctx), binding?.type, given.authzid);
   const nonce = ctx.nonce();
   const bare = `n=${escapeName(username)},r=${nonce}`;
@@ -49,7 +60,7 @@ function unboundFlag(ctx: ClientContext): "n" | "y" {
 }
 
 /** The strongest common type and its data; having none is an error and never a silent `n`. */
-async function chooseBinding(ctx: ClientContext): Promise<{ type: string; data: Uint8Array }> {
+export async function chooseBinding(ctx: ClientContext): Promise<Binding> {
   const [type] = commonTypes(ctx.channelBinding, ctx.serverBindingTypes);
   const data = type === undefined ? undefined : await ctx.channelBinding?.data(type);
   if (type === undefined || !data?.length)
@@ -80,16 +91,8 @@ async function findKeys(
   if (given.password === undefined)
     throw ctx.fail("no-credentials", "the keys given do not fit the server's salt and count");
   const password = ctx.bytes(await ctx.prepare(given.password, "stored")); // RFC 5802 §2.2, Normalize()
-  const { keyCache } = ctx;
-  if (keyCache === undefined) return keysFromPassword(ctx, digest, password, salt, iterations);
-
-  keyCache.pepper ??= ctx.random(32);
-  const fingerprint = encodeBase64(await ctx.hmac(digest, keyCache.pepper, password));
-  const owner: ScramKeyOwner = { host: ctx.host, username: given.username, fingerprint };
-  const keys =
-    keyCache.get(owner, digest.name, salt, iterations) ??
-    (await keysFromPassword(ctx, digest, password, salt, iterations));
-  // Only a verified server's keys are kept, and only as long as they work (R-GEN-12).
-  ctx.ended((ok) => (ok ? keyCache.set(owner, keys) : keyCache.delete(owner, digest.name)));
-  return keys;
+  const derive = () => keysFromPassword(ctx, digest, password, salt, iterations);
+  return (
+    ctx.keyCache?.keysFor(ctx, { digest, username: given.username, password, salt, iterations, derive }) ?? derive()
+  );
 }

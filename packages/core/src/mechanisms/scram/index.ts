@@ -9,8 +9,8 @@
 import type { ChannelBinding } from "../../channel-binding.js";
 import { clientMechanism, type SASLMechanism } from "../../client.js";
 import type { CredentialProvider } from "../../credentials.js";
-import { defineMechanism, type Mechanism, type MechanismInfo } from "../../mechanism.js";
-import { scramClient } from "./client.js";
+import { type Mechanism, type MechanismInfo, withServer } from "../../mechanism.js";
+import { chooseBinding, scramClient } from "./client.js";
 import {
   hashSha1,
   hashSha3_512,
@@ -34,10 +34,7 @@ export interface ScramOptions {
 /** SCRAM without channel binding, for a client: the family's strongest hash that the server offers. */
 export function SCRAM(credentials: CredentialProvider, options: ScramOptions = {}): SASLMechanism {
   const { hashes = nativeHashes } = options;
-  return clientMechanism(
-    hashes.map((hash) => clientHalf(hash, false)),
-    credentials,
-  );
+  return clientMechanism(hashes.map(unboundHalf), credentials);
 }
 
 /**
@@ -51,11 +48,7 @@ export function SCRAMPLUS(
   options: ScramOptions = {},
 ): SASLMechanism {
   const { hashes = nativeHashes } = options;
-  return clientMechanism(
-    hashes.map((hash) => clientHalf(hash, true)),
-    credentials,
-    channelBinding,
-  );
+  return clientMechanism(hashes.map(boundHalf), credentials, channelBinding);
 }
 
 function info({ name, rank, source }: ScramHash, plus: boolean): MechanismInfo {
@@ -73,12 +66,16 @@ function info({ name, rank, source }: ScramHash, plus: boolean): MechanismInfo {
   };
 }
 
-function clientHalf(hash: ScramHash, plus: boolean): Mechanism {
-  return { ...info(hash, plus), client: (ctx) => scramClient(ctx, hash, plus), show };
+function unboundHalf(hash: ScramHash): Mechanism {
+  return { ...info(hash, false), client: (ctx) => scramClient(ctx, hash), show };
+}
+
+function boundHalf(hash: ScramHash): Mechanism {
+  return { ...info(hash, true), client: (ctx) => scramClient(ctx, hash, chooseBinding), show };
 }
 
 function bothHalves(hash: ScramHash, plus: boolean): Mechanism {
-  return defineMechanism({ ...clientHalf(hash, plus), server: (ctx) => scramServer(ctx, hash, plus) });
+  return withServer(plus ? boundHalf(hash) : unboundHalf(hash), (ctx) => scramServer(ctx, hash, plus));
 }
 
 /** Proofs and signatures could be guessed against; the rest is no secret. */

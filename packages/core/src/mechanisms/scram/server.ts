@@ -9,17 +9,12 @@ import type { Gs2Header } from "../../internal/gs2.js";
 import type { ServerContext, ServerConversation } from "../../mechanism.js";
 import type { ScramHash } from "./hashes.js";
 import { xor } from "./keys.js";
-import { MandatoryExtension, parseClientFinal, parseClientFirst } from "./messages.js";
+import { parseClientFinal, parseClientFirst } from "./messages.js";
 
 export async function* scramServer(ctx: ServerContext, { digest }: ScramHash, plus: boolean): ServerConversation {
   const clientFirst = ctx.text(yield);
-  let first: ReturnType<typeof parseClientFirst>;
-  try {
-    first = parseClientFirst(clientFirst);
-  } catch (error) {
-    if (error instanceof MandatoryExtension) yield ctx.bytes("e=extensions-not-supported"); // RFC 5802 §5.1, attribute m
-    throw error;
-  }
+  if (clientFirst.includes(",m=")) yield ctx.bytes("e=extensions-not-supported"); // RFC 5802 §5.1, attribute m
+  const first = parseClientFirst(clientFirst);
   const bindingData = await checkBinding(ctx, first.header, plus);
   const account = await ctx.identify(first.username, ["authPassword", "userPassword"]);
   const verifier = await ctx.scramVerifier(account, digest);
