@@ -65,7 +65,7 @@ for (const kit of kits) {
         expect(Object.getPrototypeOf(named)).toBe(Object.getPrototypeOf(adapter.create("a", NS)));
         expect(adapter.name(named)).toBe("a");
         expect(adapter.namespace(parse(`<a ${name}='x' xmlns='${NS}'/>`))).toBe(NS);
-        expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+        expect(({} as Record<string, unknown>).x).toBeUndefined();
       });
 
       test(`R-LIM-04 a prefix ${name} is a prefix`, () => {

@@ -48,7 +48,7 @@ export function ltxAdapter<E extends LtxElement>(Element: LtxElementClass<E>): X
 /** A child that says no more what its parent says already: nothing changes but the length of the text. */
 function inheriting<E extends LtxElement>(child: E, namespace: string): E {
   const { attrs } = child as { attrs: Record<string, unknown> };
-  if (child.parent === null && own(child, "xmlns") === namespace) delete attrs["xmlns"];
+  if (child.parent === null && own(child, "xmlns") === namespace) delete attrs.xmlns;
   return child;
 }
 

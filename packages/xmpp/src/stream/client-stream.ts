@@ -120,14 +120,14 @@ export class ClientStream<E> implements ElementTransport<E> {
     const { domain, from, lang } = this.options;
     this.#features = undefined; // R-XMPP-11
     const attributes: Record<string, string> = { to: domain, version: "1.0" };
-    if (from !== undefined && this.#secure) attributes["from"] = from;
+    if (from !== undefined && this.#secure) attributes.from = from;
     if (lang !== undefined) attributes["xml:lang"] = lang;
     this.parts.framing.open(attributes);
     this.#opened = true;
     const event = await this.#next();
     if (event.type !== "open") throw this.#unexpected("something else than a stream header");
     this.#checkHeader(event.header.objection, event.header.attributes);
-    this.#id = event.header.attributes["id"];
+    this.#id = event.header.attributes.id;
     const features = await this.receive();
     if (!isElement(this.adapter, features, "features", NS_STREAM)) {
       throw this.#unexpected("something else than stream features");
@@ -140,7 +140,7 @@ export class ClientStream<E> implements ElementTransport<E> {
     if (objection !== undefined)
       throw this.#violated(new StreamViolation("invalid-namespace", "this is no XMPP stream"));
     // RFC 6120 §4.7.5: without version 1.0 there are no features, and no SASL.
-    if (!/^1\.\d{1,9}$/.test(attributes["version"] ?? "")) {
+    if (!/^1\.\d{1,9}$/.test(attributes.version ?? "")) {
       throw this.#violated(new StreamViolation("unsupported-version", "the server does not speak XMPP 1.0"));
     }
   }

@@ -178,12 +178,12 @@ export class XMPPConnection<E> {
     if (event.type === "element") throw new StreamViolation("bad-format", "an element before the header");
     const { attributes, objection } = event.header;
     const { hosts } = this.#options;
-    const asked = attributes["to"] ?? (this.#host as string | undefined) ?? (hosts[0] as string);
+    const asked = attributes.to ?? (this.#host as string | undefined) ?? (hosts[0] as string);
     const wanted = normalizeDomain(asked);
     const host = hosts.find((each) => normalizeDomain(each) === wanted);
-    this.#sendHeader(host ?? (hosts[0] as string), attributes["from"]);
+    this.#sendHeader(host ?? (hosts[0] as string), attributes.from);
     if (objection) throw new StreamViolation(objection, "this is no stream of a client");
-    if (!/^1\.\d{1,9}$/.test(attributes["version"] ?? "")) {
+    if (!/^1\.\d{1,9}$/.test(attributes.version ?? "")) {
       throw new StreamViolation("unsupported-version", "the client does not speak XMPP 1.0"); // §4.9.3.25
     }
     if (host === undefined || (this.#host !== undefined && host !== this.#host)) {

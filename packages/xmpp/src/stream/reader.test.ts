@@ -19,7 +19,7 @@ function read(pieces: readonly Uint8Array[], limits?: Partial<XMLLimits>, kit = 
       for (let event = reader.next(); event || reader.busy; event = reader.next()) {
         if (event === undefined) continue;
         if (event.type === "element") seen.push(shape(kit, event.element, "a"));
-        else if (event.type === "open") seen.push([event.header.attributes["to"], event.header.objection]);
+        else if (event.type === "open") seen.push([event.header.attributes.to, event.header.objection]);
         else seen.push("close");
       }
     }
@@ -230,7 +230,7 @@ describe("XMLStreamReader", () => {
     expect(reader.pending).toBe(true);
     reader.restart();
     const event = reader.next();
-    expect(event?.type === "open" && event.header.attributes["to"]).toBe("second");
+    expect(event?.type === "open" && event.header.attributes.to).toBe("second");
     expect(reader.next()?.type).toBe("element");
     expect(reader.pending).toBe(false);
   });

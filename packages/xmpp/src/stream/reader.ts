@@ -268,6 +268,7 @@ export class XMLStreamReader<E> {
     });
     parser.on("opentag", (tag) => {
       if (this.#sawHeader) this.#stack.push({ tag, children: [] });
+      else if (tag.isSelfClosing) throw new StreamViolation("bad-format", "a stream that ends where it begins");
       else {
         this.#sawHeader = true;
         this.#event = { type: "open", header: headerOf(tag) };
