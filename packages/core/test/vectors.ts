@@ -38,6 +38,11 @@ export interface Vector<Inputs = Record<string, unknown>, Result = Record<string
   readonly note?: string;
 }
 
+/** What an exchange comes to. */
+export interface Outcome {
+  readonly outcome: "success" | "failure" | "error" | "undefined";
+}
+
 /** One file of vectors. */
 export interface VectorFile<Inputs = Record<string, unknown>, Result = Record<string, unknown>> {
   readonly mechanism: string;
