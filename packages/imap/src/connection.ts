@@ -202,8 +202,8 @@ export class IMAPConnection<W extends ServerTransport = ServerTransport> impleme
       return;
     }
     this.#wire.discard(); // R-IMAP-09
-    await this.#wire.write(`${tag} OK Begin TLS\r\n`);
     this.#handshake = new AbortController();
+    await this.#wire.write(`${tag} OK Begin TLS\r\n`);
     this.#wire = await startTls(this.#wire, this.#handshake.signal);
     this.#handshake = undefined;
   }

@@ -53,9 +53,12 @@ export function hasCapabilities(line: string): boolean {
 }
 
 function capabilityAtoms(line: string): string[] {
-  const code = /\[CAPABILITY ([^\]]*)\]/i.exec(line);
-  const data = code?.[1] ?? line.replace(/^\* /, "").replace(/^CAPABILITY(?= |$)/i, "");
-  return data.split(" ");
+  const upper = line.toUpperCase();
+  const code = upper.indexOf("[CAPABILITY ");
+  const end = code < 0 ? -1 : upper.indexOf("]", code);
+  if (end >= 0) return upper.slice(code + "[CAPABILITY ".length, end).split(" ");
+  const data = upper.startsWith("* ") ? upper.slice(2) : upper;
+  return (data.startsWith("CAPABILITY ") ? data.slice("CAPABILITY ".length) : data).split(" ");
 }
 
 /** What a server announces. */

@@ -24,9 +24,18 @@ function session(...replies: (SASLReply | Error)[]): SASLInterface & { heard: st
   const show = (payload?: Uint8Array): string => (payload ? `<${new TextDecoder().decode(payload)}>` : "absent");
   return {
     heard,
-    initiate: (mechanism, payload) => (heard.push(`initiate ${mechanism} ${show(payload)}`), next()),
-    respond: (payload) => (heard.push(`respond ${show(payload)}`), next()),
-    abort: async () => (heard.push("abort"), { state: "failure" }),
+    initiate(mechanism, payload) {
+      heard.push(`initiate ${mechanism} ${show(payload)}`);
+      return next();
+    },
+    respond(payload) {
+      heard.push(`respond ${show(payload)}`);
+      return next();
+    },
+    async abort() {
+      heard.push("abort");
+      return { state: "failure" };
+    },
   };
 }
 

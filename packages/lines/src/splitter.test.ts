@@ -92,7 +92,10 @@ describe("lines", () => {
         const whole = Uint8Array.from(parts.flat());
         const chunks: Uint8Array[] = [];
         let at = 0;
-        for (const size of cuts) chunks.push(whole.subarray(at, (at += size)));
+        for (const size of cuts) {
+          chunks.push(whole.subarray(at, at + size));
+          at += size;
+        }
         chunks.push(whole.subarray(at));
         expect(split(chunks, maxBytes)).toEqual(split([whole], maxBytes));
       }),

@@ -206,10 +206,10 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> impleme
     if (startTls === undefined) return this.#say("502 5.5.1 TLS is not available");
     if (this.#wire.secure || this.#result) return this.#say("503 5.5.1 TLS cannot begin now");
     this.#wire.discard(); // RFC 3207 §4.2
+    this.#handshake = new AbortController();
     await this.#say("220 2.0.0 Begin TLS");
     this.#greeted = false; // RFC 3207 §4.2: back to the state after the greeting
     this.#mail = undefined;
-    this.#handshake = new AbortController();
     this.#wire = await startTls(this.#wire, this.#handshake.signal);
     this.#handshake = undefined;
     return undefined;

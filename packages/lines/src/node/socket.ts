@@ -30,6 +30,7 @@ export interface NodeLineTransport extends BufferedTransport {
   /**
    * Takes the socket back, paused and without listeners of ours. The transport is closed for good.
    *
+   * @throws {SASLFailure} `connection-lost` when it was closed or released before.
    * @returns with the socket what had arrived and was not read. Before a TLS handshake that must be nothing: on a client
    *   such octets are an attack (R-IMAP-10, R-SMTP-16), on a server they must never be taken for commands (R-IMAP-09).
    */
@@ -103,7 +104,7 @@ class SocketTransport extends BufferedTransport implements NodeLineTransport {
 
   release(): { socket: Socket; leftover: Uint8Array } {
     const { socket } = this;
-    if (this.#closed) throw new TypeError("the transport is closed");
+    if (this.#closed) throw connectionLost();
     socket.pause();
     const leftover = this.takeLeftover();
     this.#closed = true;
