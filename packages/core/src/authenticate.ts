@@ -8,7 +8,7 @@ import type { ClientOutcome, ClientSettings, SASLMechanism } from "./client.js";
 import { isSASLError, type SASLErrorCode, SASLFailure } from "./errors.js";
 import type { SASLInterface } from "./interface.js";
 import { commonTypes } from "./internal/common-types.js";
-import { isMechanismName, type MechanismInfo } from "./mechanism.js";
+import type { MechanismInfo } from "./mechanism.js";
 import { SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
 import { compareStrength, isWeaker, type Strength, strengthOf } from "./strength.js";
 
@@ -141,69 +141,49 @@ export function evaluate(
   options: EvaluateOptions,
 ): Evaluation {
   const names = new Set(offered);
-  const skipped: Skipped[] = [];
-  const candidates: Candidate[] = [];
-  const seen = new Set<string>();
-  const canBind = mechanisms.some((each) => bindsHere(each, options));
-  const plusOffered = mechanisms.some((each) =>
-    each.variants.some((info) => info.channelBinding && names.has(info.name)),
-  );
-
+  const known = new Map<string, Candidate>();
   for (const mechanism of mechanisms) {
     for (const info of mechanism.variants) {
-      if (!names.has(info.name) || seen.has(info.name)) continue;
-      seen.add(info.name);
-      const reason = objection(info, mechanism, options, canBind && plusOffered);
-      if (reason) skipped.push({ mechanism: info.name, reason });
-      else candidates.push({ info, mechanism });
+      if (names.has(info.name) && !known.has(info.name)) known.set(info.name, { info, mechanism });
     }
   }
-  for (const name of names) {
-    if (seen.has(name)) continue;
-    skipped.push({
-      mechanism: name,
-      reason: isMechanismName(name) ? "not among the mechanisms given" : "not a mechanism name",
-    });
+  const bindable = [...known.values()].some((each) => bindsHere(each, options));
+  const candidates: Candidate[] = [];
+  const skipped: Skipped[] = [];
+  for (const name of new Set([...known.keys(), ...names])) {
+    const candidate = known.get(name);
+    const reason = candidate ? objection(candidate, options, bindable) : "not among the mechanisms given";
+    if (reason) skipped.push({ mechanism: name, reason });
+    else candidates.push(candidate as Candidate);
   }
   if (options.order !== "given") candidates.sort((a, b) => compareStrength(a.info, b.info));
   return { candidates, skipped };
 }
 
 /** Why a mechanism cannot be used under this policy on this connection; `undefined` when it can. */
-function objection(
-  info: MechanismInfo,
-  mechanism: SASLMechanism,
-  options: EvaluateOptions,
-  bindingPossible: boolean,
-): string | undefined {
-  const {
-    requireEncryption = true,
-    minStrength,
-    noAnonymous,
-    mutualAuth,
-    channelBinding = "prefer",
-  } = options.policy ?? {};
+function objection(candidate: Candidate, options: EvaluateOptions, bindable: boolean): string | undefined {
+  const { info, mechanism } = candidate;
+  const { requireEncryption = true, minStrength, noAnonymous, mutualAuth, channelBinding } = options.policy ?? {};
   const strength = strengthOf(info);
   if (info.needsProtection && requireEncryption && !options.secure) return "needs an encrypted channel";
-  if (minStrength && isWeaker(strength, minStrength))
-    return `${strength} is below the minimum strength, ${minStrength}`;
+  if (minStrength && isWeaker(strength, minStrength)) return `weaker than the minimum, ${minStrength}`;
   if (noAnonymous && strength === "anonymous") return "anonymous is not allowed";
   if (mutualAuth && !info.security.includes("mutualAuth")) return "the server would not prove itself";
   if (info.channelBinding) {
     if (channelBinding === "disable") return "channel binding is disabled";
-    if (!bindsHere(mechanism, options)) return "this connection has no channel binding that both sides support";
+    if (!bindsHere(candidate, options)) return "no channel binding that both sides have";
   } else if (channelBinding === "require") {
     return "channel binding is required";
-  } else if (info.bindable && bindingPossible && channelBinding === "prefer") {
-    return "the channel can be bound, and a -PLUS variant is offered"; // RFC 5802 §6: neither "n" nor "y" would be true
+  } else if (info.bindable && bindable && channelBinding !== "disable") {
+    return "the channel can be bound"; // RFC 5802 §6: neither "n" nor "y" would be true
   }
-  if (mechanism.canProvide && !mechanism.canProvide(info)) return `the credentials hold no ${info.needs}`;
+  if (mechanism.canProvide?.(info) === false) return `the credentials hold no ${info.needs}`;
   return undefined;
 }
 
-function bindsHere(mechanism: SASLMechanism, options: AuthenticateOptions): boolean {
-  if (!mechanism.variants.some((info) => info.channelBinding)) return false;
-  return commonTypes(options.channelBinding ?? mechanism.channelBinding, options.serverBindingTypes).length > 0;
+function bindsHere({ info, mechanism }: Candidate, options: AuthenticateOptions): boolean {
+  const local = options.channelBinding ?? mechanism.channelBinding;
+  return info.channelBinding === true && commonTypes(local, options.serverBindingTypes).length > 0;
 }
 
 /** What the halves get to see: all that was offered, and what the connection can be bound to unless that is switched off. */
@@ -227,9 +207,7 @@ function checkOutcome(machine: SASLStateMachine, outcome: ClientOutcome, policy:
 
 function noneAcceptable(offered: readonly string[], skipped: readonly Skipped[]): SASLFailure {
   const reasons = skipped.map(({ mechanism, reason }) => `${mechanism}: ${reason}`).join("; ");
-  const message = offered.length
-    ? `no acceptable mechanism among those offered (${reasons})`
-    : "the server offers no authentication mechanism";
+  const message = offered.length ? `nothing offered is acceptable (${reasons})` : "the server offers no mechanism";
   return withSkipped(new SASLFailure("no-common-mechanism", message), skipped);
 }
 

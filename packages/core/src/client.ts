@@ -114,7 +114,7 @@ export function clientMechanism(
 class ClientExchange extends BaseContext implements ClientContext {
   readonly #credentials: CredentialProvider;
   readonly #machine: SASLStateMachine;
-  readonly #settings: ClientSettings;
+  readonly settings: ClientSettings;
   readonly #plugin: Mechanism;
   #given: Pick<Credentials, "username" | "authzid"> = {};
   #bound: string | undefined;
@@ -125,24 +125,7 @@ class ClientExchange extends BaseContext implements ClientContext {
     this.#plugin = plugin;
     this.#credentials = credentials;
     this.#machine = machine;
-    this.#settings = settings;
-  }
-
-  get offered(): readonly string[] {
-    return this.#settings.offered ?? [];
-  }
-  get channelBinding(): ChannelBinding | undefined {
-    return this.#settings.channelBinding;
-  }
-  get serverBindingTypes(): readonly string[] | undefined {
-    return this.#settings.serverBindingTypes;
-  }
-  get keyCache(): ScramKeyCache | undefined {
-    return this.#settings.keyCache;
-  }
-  get iterations(): IterationBounds {
-    const { min = 4096, max = 600_000 } = this.#settings.iterations ?? {};
-    return { min, max };
+    this.settings = settings;
   }
 
   credentials<K extends CredentialKind>(kind: K): MaybePromise<CredentialKinds[K]> {
@@ -226,7 +209,7 @@ class ClientExchange extends BaseContext implements ClientContext {
   /** Says a message and hears the reply. A failure on the wire is shown to the half, which may know more about it. */
   async #exchange(half: ClientConversation, message: "initiate" | "response", payload: Heard): Promise<SASLReply> {
     const machine = this.#machine;
-    const trace = this.#settings.trace;
+    const trace = this.settings.trace;
     trace?.(this.#plugin, "send", message, payload);
     try {
       const sent =

@@ -66,18 +66,23 @@ export interface Credentials {
 /** Credentials as they are, or a function that is asked when they are needed; it may refuse with `undefined`. */
 export type CredentialProvider = Credentials | ((request: CredentialRequest) => MaybePromise<Credentials | undefined>);
 
-/** Per kind: the fields that must be there. The rest of a kind's fields is optional. */
-const required: { readonly [K in CredentialKind]: (given: Credentials) => boolean } = {
-  password: (given) => given.username !== undefined && given.password !== undefined,
-  scram: (given) => given.username !== undefined && (given.password !== undefined || given.keys !== undefined),
-  token: (given) => given.token !== undefined,
-  trace: () => true,
-  identity: () => true,
+/** Per kind: the fields that must be there; of alternatives separated by `|`, one. */
+const required: { readonly [K in CredentialKind]: readonly string[] } = {
+  password: ["username", "password"],
+  scram: ["username", "password|keys"],
+  token: ["token"],
+  trace: [],
+  identity: [],
 };
+
+function answers(given: Credentials, kind: CredentialKind): boolean {
+  const has = (name: string) => given[name as keyof Credentials] !== undefined;
+  return required[kind].every((names) => names.split("|").some(has));
+}
 
 /** Whether credentials given as a plain object can answer a kind; a function might answer any. */
 export function canProvide(provider: CredentialProvider, kind: CredentialKind | undefined): boolean {
-  return kind === undefined || typeof provider === "function" || required[kind](provider);
+  return kind === undefined || typeof provider === "function" || answers(provider, kind);
 }
 
 /**
@@ -98,12 +103,8 @@ function checked<K extends CredentialKind>(
   given: Credentials | undefined,
   request: CredentialRequest<K>,
 ): CredentialKinds[K] {
-  if (given === undefined) throw new SASLFailure("no-credentials", `the credential provider refused a ${request.kind}`);
-  if (!required[request.kind](given)) {
-    throw new SASLFailure(
-      "no-credentials",
-      `${request.mechanism} needs a ${request.kind}, and the credentials hold none`,
-    );
+  if (given === undefined || !answers(given, request.kind)) {
+    throw new SASLFailure("no-credentials", `${request.mechanism} was given no ${request.kind}`);
   }
   return given as CredentialKinds[K];
 }

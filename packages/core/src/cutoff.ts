@@ -1,53 +1,41 @@
 /**
- * The end of patience: a time limit and an `AbortSignal` as one promise to race against.
+ * The end of patience: a time limit and an `AbortSignal`, to race against.
  *
  * @module
  */
 import { SASLFailure } from "./errors.js";
 
-/** Rejects what it is raced with once time is up or the signal is aborted. Make one for each exchange, and dispose of it. */
+/** Ends waiting once time is up or the signal is aborted. Make one for each exchange, and dispose of it. */
 export class Cutoff {
+  /** Why patience ended, if it has: to be looked at before anything new is begun. The first reason counts. */
+  reason: SASLFailure | undefined;
   readonly #signal: AbortSignal | undefined;
-  readonly #cut: Promise<never>;
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
-  #reject!: (error: SASLFailure) => void;
-  #reason: SASLFailure | undefined;
+  #reject: ((reason: SASLFailure) => void) | undefined;
 
   /** @param timeoutMs 0 for no time limit. */
   constructor(signal: AbortSignal | undefined, timeoutMs: number) {
-    this.#cut = new Promise<never>((_, reject) => {
-      this.#reject = reject;
-    });
-    this.#cut.catch(() => {}); // nobody may be racing when it happens
     this.#signal = signal;
     if (signal?.aborted) this.#onAbort();
-    else signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (timeoutMs > 0) {
-      this.#timer = setTimeout(
-        () => this.cut(new SASLFailure("timed-out", `authentication took longer than ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-    }
+    else signal?.addEventListener("abort", this.#onAbort);
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.cut("timed-out", `${timeoutMs} ms are over`), timeoutMs);
   }
 
-  readonly #onAbort = (): void => {
-    this.cut(new SASLFailure("aborted", "authentication was aborted", { cause: this.#signal?.reason }));
-  };
+  readonly #onAbort = (): void => this.cut("aborted", "authentication was aborted", this.#signal?.reason);
 
-  /** Why patience ended, if it has: to be looked at before anything new is begun. */
-  get reason(): SASLFailure | undefined {
-    return this.#reason;
+  /** Ends it now, also after `dispose`: nobody waits for ever. */
+  cut(code: "aborted" | "timed-out", message: string, cause?: unknown): void {
+    this.reason ??= new SASLFailure(code, message, { cause });
+    this.#reject?.(this.reason);
   }
 
-  /** Ends it now, also after `dispose`: nobody waits for ever. The first reason counts. */
-  cut(reason: SASLFailure): void {
-    this.#reason ??= reason;
-    this.#reject(this.#reason);
-  }
-
-  /** Settles as `promise` does, or rejects with `aborted` or `timed-out`, whichever comes first. */
+  /** Settles as `promise` does, or rejects with the reason, whichever comes first. One wait at a time. */
   race<T>(promise: Promise<T>): Promise<T> {
-    return Promise.race([promise, this.#cut]);
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      promise.then(resolve, reject);
+      if (this.reason) reject(this.reason);
+    });
   }
 
   dispose(): void {

@@ -17,11 +17,11 @@
  */
 import type { Account, AccountProperties, PropertyName, ScramVerifier, TokenVerdict } from "./accounts.js";
 import type { ChannelBinding } from "./channel-binding.js";
+import type { ClientSettings } from "./client.js";
 import type { CredentialKind, CredentialKinds } from "./credentials.js";
 import type { SASLError, SASLErrorCode, SASLErrorOptions } from "./errors.js";
 import type { Limits } from "./limits.js";
 import type { Digest, MaybePromise } from "./runtime/contract.js";
-import type { ScramKeyCache } from "./scram-key-cache.js";
 
 /** Who speaks first (RFC 4422 §5 item 2a). */
 export type Flow = "client-first" | "server-first" | "either";
@@ -101,10 +101,10 @@ export interface Mechanism extends MechanismInfo {
   /** Whether the server half can work on a connection at all; left out: always. */
   readonly possible?: (facts: ServerFacts) => boolean;
   /**
-   * A message as text for a trace, with secrets and proofs replaced by their length (`<12 octets>`).
-   * Left out, a trace shows lengths alone.
+   * Matches what a trace must not show of a message, in either direction; it is replaced by its length. Has the `g` flag
+   * when there can be several. Left out: a trace shows lengths alone.
    */
-  readonly show?: (message: string, from: "client" | "server", step: number) => string;
+  readonly secrets?: RegExp;
 }
 
 /** What both halves can ask for: the one door to the outside. */
@@ -147,14 +147,8 @@ export interface IterationBounds {
 
 /** What a client half can ask for. */
 export interface ClientContext extends MechanismContext {
-  /** Everything the server offered. */
-  readonly offered: readonly string[];
-  /** What this connection can be bound to; `undefined` when it cannot, or must not. */
-  readonly channelBinding: ChannelBinding | undefined;
-  /** Types the server said it supports (XEP-0440); `undefined` when it said nothing. */
-  readonly serverBindingTypes: readonly string[] | undefined;
-  readonly iterations: IterationBounds;
-  readonly keyCache: ScramKeyCache | undefined;
+  /** What the exchange was begun with: what the server offered, what can be bound to, bounds, the key cache. */
+  readonly settings: ClientSettings;
   /** Asks the application. @throws {SASLFailure} `no-credentials`. */
   credentials<K extends CredentialKind>(kind: K): MaybePromise<CredentialKinds[K]>;
   /** Marks a message that success may answer. */

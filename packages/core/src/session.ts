@@ -389,7 +389,7 @@ class ServerExchange extends BaseContext implements ServerContext {
 
   /** Lets the half clean up; it is never resumed again. */
   drop(): void {
-    this.#cutoff?.cut(new SASLFailure("aborted", "the exchange was aborted"));
+    this.#cutoff?.cut("aborted", "the exchange was aborted");
     void this.#half.return(undefined as never).catch(() => {});
   }
 }

@@ -62,9 +62,9 @@ export class SASLStateMachine implements SASLInterface {
   }
 
   /** @throws {SASLFailure} `mechanism-unsupported` for what cannot be a name (R-GEN-01), before anything is sent. */
-  initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
-    if (!isMechanismName(mechanism)) return reject("mechanism-unsupported", "not a mechanism name");
-    return this.#step("initial", payload, () => this.#wire.initiate(mechanism, payload));
+  async initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
+    if (!isMechanismName(mechanism)) throw new SASLFailure("mechanism-unsupported", "not a mechanism name");
+    return await this.#step("initial", payload, () => this.#wire.initiate(mechanism, payload));
   }
 
   respond(payload: Uint8Array): Promise<SASLReply> {
@@ -73,12 +73,11 @@ export class SASLStateMachine implements SASLInterface {
 
   /** Gives up, at any point before an outcome. What the wire does after that no longer matters here. */
   async abort(): Promise<SASLReply> {
-    if (this.#state === "success" || this.#state === "failure")
-      return reject("unexpected-message", "the exchange is over");
+    if (this.#over) throw outOfOrder(this.#state);
     const begun = this.#state === "challenge" || this.#waiting;
     this.#end("failure");
-    if (begun) await settled(this.#wire.abort());
-    this.#cutoff?.cut(new SASLFailure("aborted", "the exchange was aborted")); // also when the wire never answers
+    if (begun) await grace(this.#wire.abort());
+    this.#cutoff?.cut("aborted", "authentication was aborted"); // also when the wire never answers
     return { state: "failure" };
   }
 
@@ -101,48 +100,35 @@ export class SASLStateMachine implements SASLInterface {
     payload: Uint8Array | undefined,
     send: () => Promise<SASLReply>,
   ): Promise<SASLReply> {
-    if (this.#state !== from || this.#waiting) return reject("unexpected-message", this.#misplaced());
-    if (payload !== undefined && payload.length > this.#limits.maxMessageBytes) {
-      return reject("limit-exceeded", `a message of ${payload.length} octets is over the limit`);
-    }
+    if (this.#state !== from || this.#waiting) throw outOfOrder(this.#waiting ? "waiting" : this.#state);
+    this.#checkSize(payload);
     this.#waiting = true;
-    let sent = from === "challenge";
+    let begun = from === "challenge";
     try {
       const { reason } = this.#patience;
       if (reason) throw reason; // nothing goes out any more once time is up or the signal is aborted
-      sent = true;
+      begun = true;
       const reply = await this.until(send());
-      const wrong = this.#objection(reply);
-      if (wrong) throw wrong;
+      if (this.#over || reply.state === "failure") throw new SASLFailure("aborted", "authentication was aborted");
+      this.#checkSize(reply.payload);
+      if (++this.#steps > this.#limits.maxSteps) throw new SASLFailure("limit-exceeded", "too many messages");
       this.#end(reply.state);
       return reply;
     } catch (error) {
-      throw await this.#broken(error, sent);
+      // Where it was this end that stopped, what the peer still believes in is taken back on the wire.
+      const open = begun && isSASLError(error) && ownCodes.has(error.code) && !this.#over;
+      this.#end("failure");
+      if (open) await grace(this.#wire.abort());
+      throw isSASLError(error) ? error : new SASLFailure("connection-lost", "the connection failed", { cause: error });
     } finally {
       this.#waiting = false;
     }
   }
 
-  /** Ends the exchange, taking back on the wire what the peer still believes in. */
-  async #broken(error: unknown, sent: boolean): Promise<unknown> {
-    const ours = isSASLError(error) && ownCodes.has(error.code);
-    const open = ours && sent && !this.#over;
-    this.#end("failure");
-    if (open) await settled(this.#wire.abort());
-    return isSASLError(error) ? error : new SASLFailure("connection-lost", "the connection failed", { cause: error });
-  }
-
-  #objection(reply: SASLReply): SASLFailure | undefined {
-    if (this.#over) return new SASLFailure("aborted", "the exchange was aborted");
-    if (reply.state === "failure") return new SASLFailure("aborted", "the other side gave up");
-    const size = reply.payload?.length ?? 0;
-    if (size > this.#limits.maxMessageBytes) {
-      return new SASLFailure("limit-exceeded", `the server sent ${size} octets in one message`);
+  #checkSize(message: Uint8Array | undefined): void {
+    if (message && message.length > this.#limits.maxMessageBytes) {
+      throw new SASLFailure("limit-exceeded", `a message of ${message.length} octets`);
     }
-    if (++this.#steps > this.#limits.maxSteps) {
-      return new SASLFailure("limit-exceeded", `the server sent more than ${this.#limits.maxSteps} messages`);
-    }
-    return undefined;
   }
 
   get #over(): boolean {
@@ -153,26 +139,15 @@ export class SASLStateMachine implements SASLInterface {
     this.#state = state;
     if (state !== "challenge") this.#cutoff?.dispose();
   }
-
-  #misplaced(): string {
-    if (this.#waiting) return "the answer to the last message is still awaited";
-    return this.#state === "initial" ? "the exchange has not begun" : `the exchange is at ${this.#state}`;
-  }
 }
 
-function reject(
-  code: "mechanism-unsupported" | "unexpected-message" | "limit-exceeded",
-  message: string,
-): Promise<never> {
-  return Promise.reject(new SASLFailure(code, message));
+function outOfOrder(state: string): SASLFailure {
+  return new SASLFailure("unexpected-message", `out of order: the exchange is at "${state}"`);
 }
 
 /** Waits for an abort to be noticed, not for long, and not for a verdict. */
-async function settled(promise: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const grace = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, abortGraceMs);
-  });
-  await Promise.race([promise.catch(() => {}), grace]);
-  clearTimeout(timer);
+async function grace(promise: Promise<unknown>): Promise<void> {
+  const cutoff = new Cutoff(undefined, abortGraceMs);
+  await cutoff.race(promise).catch(() => {});
+  cutoff.dispose();
 }

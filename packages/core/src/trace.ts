@@ -30,22 +30,18 @@ export type Tracer = (
  * @param listener gets the messages in order. What it throws ends the exchange.
  */
 export function tracer(listener: (event: TraceEvent) => void): Tracer {
-  let step = 0;
   return (mechanism, direction, message, payload) => {
-    if (message === "initiate") step = 0;
-    const text = payload ? shown(mechanism, direction, payload, step) : "";
-    step++;
+    const text = payload ? shown(mechanism.secrets, payload) : "";
     listener({ direction, mechanism: mechanism.name, message, octets: payload?.length, text });
   };
 }
 
-function shown(mechanism: Mechanism, direction: "send" | "receive", payload: Uint8Array, step: number): string {
-  if (payload.length === 0) return "";
+function shown(secrets: RegExp | undefined, payload: Uint8Array): string {
   const hidden = `<${payload.length} octets>`;
-  if (mechanism.show === undefined) return hidden;
+  if (secrets === undefined || payload.length === 0) return payload.length ? hidden : "";
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload);
-    return printable(mechanism.show(text, direction === "send" ? "client" : "server", step));
+    return printable(text.replace(secrets, (secret) => `<${secret.length} characters>`));
   } catch {
     return hidden;
   }

@@ -3,14 +3,11 @@
  *
  * @module
  */
+import { encodeText } from "#runtime";
 import { SASLFailure } from "../errors.js";
 
-const encoder: TextEncoder = new TextEncoder();
 /** `ignoreBOM` keeps U+FEFF at the start: it is a character of the peer's text, not ours to drop. */
 const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** Up to this many characters a loop is faster than a call into the encoder. */
-const SHORT_CHARACTERS = 64;
 
 /**
  * The UTF-8 bytes of a text.
@@ -20,18 +17,8 @@ const SHORT_CHARACTERS = 64;
  * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate.
  */
 export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
-  if (text.length <= SHORT_CHARACTERS) {
-    const bytes = new Uint8Array(text.length);
-    let i = 0;
-    for (; i < bytes.length; i++) {
-      const unit = text.charCodeAt(i);
-      if (unit > 0x7f) break;
-      bytes[i] = unit;
-    }
-    if (i === bytes.length) return bytes;
-  }
   if (!text.isWellFormed()) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
-  return encoder.encode(text);
+  return encodeText(text);
 }
 
 /** Whether every surrogate of a text has its partner, so that the text is a sequence of characters. */

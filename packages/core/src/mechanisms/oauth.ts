@@ -176,12 +176,7 @@ function malformed(what: string): SASLFailure {
   return new SASLFailure("malformed-message", `OAuth message with ${what}`);
 }
 
-function show(message: string): string {
-  return message.replace(
-    /(auth=[A-Za-z]+ +)([^\x01]*)/gi,
-    (_, scheme, token) => `${scheme}<${token.length} characters>`,
-  );
-}
+const secrets = /(?<=auth=[A-Za-z]+ +)[^ \x01][^\x01]*/gi;
 
 const bearerHalf: Mechanism = {
   name: "OAUTHBEARER",
@@ -192,7 +187,7 @@ const bearerHalf: Mechanism = {
   needs: "token",
   source: "RFC 7628",
   client: bearerClient,
-  show,
+  secrets,
 };
 
 const xoauth2Half: Mechanism = {
@@ -203,7 +198,7 @@ const xoauth2Half: Mechanism = {
   needs: "token",
   source: "Google, OAuth 2.0 Mechanism",
   client: xoauth2Client,
-  show,
+  secrets,
 };
 
 export const oauthbearer: Mechanism = /* @__PURE__ */ withServer(bearerHalf, bearerServer, possible);

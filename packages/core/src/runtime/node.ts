@@ -80,3 +80,9 @@ export function randomBytes(count: number): Uint8Array {
   used += count;
   return bytes;
 }
+
+/** A Buffer of Node's pool in the form of a plain array: half the time of TextEncoder for the lengths of an exchange. */
+export function encodeText(text: string): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = Buffer.from(text, "utf8");
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
+}

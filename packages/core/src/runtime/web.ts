@@ -25,3 +25,9 @@ export function nativeDigest(name: "SHA-1" | "SHA-256" | "SHA-384" | "SHA-512", 
 export function randomBytes(count: number): Uint8Array {
   return globalThis.crypto.getRandomValues(new Uint8Array(count));
 }
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+
+export function encodeText(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}

@@ -4,9 +4,6 @@
  *
  * @module
  */
-import { SASLFailure } from "../errors.js";
-import { isWellFormed } from "../internal/text.js";
-import type { Prepared, Refusal } from "./stringprep.js";
 import { rulesUnavailable } from "./unavailable.js";
 
 /**
@@ -16,7 +13,7 @@ import { rulesUnavailable } from "./unavailable.js";
 export type SASLprepUsage = "stored" | "query";
 
 /** Loaded once and then kept: code without state, and `import()` alone would cost more than the preparation. */
-let stringprep: typeof import("./stringprep.js") | undefined;
+let rules: typeof import("./saslprep-rules.js") | undefined;
 
 /**
  * A user name or password after SASLprep. Printable ASCII comes back at once and as it is; other text makes the tables
@@ -31,23 +28,9 @@ let stringprep: typeof import("./stringprep.js") | undefined;
 export function saslprep(text: string, usage: SASLprepUsage): string | Promise<string> {
   // RFC 4013 §2: printable ASCII maps to itself, is normalized, allowed, assigned and has no right-to-left character.
   if (/^[ -~]+$/.test(text)) return text;
-  if (!isWellFormed(text)) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
-  if (stringprep !== undefined) return finish(stringprep.prepareSASLprep(text, usage));
-  return import("./stringprep.js").then((loaded) => {
-    stringprep = loaded;
-    return finish(loaded.prepareSASLprep(text, usage));
+  if (rules !== undefined) return rules.saslprepRules(text, usage);
+  return import("./saslprep-rules.js").then((loaded) => {
+    rules = loaded;
+    return loaded.saslprepRules(text, usage);
   }, rulesUnavailable);
-}
-
-const reasons: Readonly<Record<Refusal, string>> = {
-  prohibited: "SASLprep prohibits a character of this text",
-  unassigned: "Text to be stored has a character that Unicode 3.2 does not assign",
-  bidirectional: "SASLprep refuses this mix of right-to-left and other characters",
-};
-
-function finish(prepared: Prepared): string {
-  if ("refused" in prepared) throw new SASLFailure("malformed-message", reasons[prepared.refused]);
-  // RFC 4616 §2, RFC 5802 §5.1: a name or password that preparation empties fails.
-  if (prepared.text === "") throw new SASLFailure("malformed-message", "Nothing is left of the text after SASLprep");
-  return prepared.text;
 }

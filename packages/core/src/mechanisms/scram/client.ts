@@ -55,14 +55,16 @@ export async function* scramClient(
 
 /** RFC 5802 §6: `y` only when this side can bind and the server, asked for its list, offered no -PLUS. */
 function unboundFlag(ctx: ClientContext): "n" | "y" {
-  const canBind = (ctx.channelBinding?.types.length ?? 0) > 0;
-  return canBind && ctx.offered.length > 0 && !ctx.offered.some((name) => name.endsWith("-PLUS")) ? "y" : "n";
+  const { channelBinding, offered } = ctx.settings;
+  const plusWithheld = offered?.length && !offered.some((name) => name.endsWith("-PLUS"));
+  return channelBinding?.types.length && plusWithheld ? "y" : "n";
 }
 
 /** The strongest common type and its data; having none is an error and never a silent `n`. */
 export async function chooseBinding(ctx: ClientContext): Promise<Binding> {
-  const [type] = commonTypes(ctx.channelBinding, ctx.serverBindingTypes);
-  const data = type === undefined ? undefined : await ctx.channelBinding?.data(type);
+  const { channelBinding, serverBindingTypes } = ctx.settings;
+  const [type] = commonTypes(channelBinding, serverBindingTypes);
+  const data = type === undefined ? undefined : await channelBinding?.data(type);
   if (type === undefined || !data?.length)
     throw ctx.fail("channel-not-protected", "there is nothing to bind this channel to");
   ctx.bound(type);
@@ -72,10 +74,10 @@ export async function chooseBinding(ctx: ClientContext): Promise<Binding> {
 /** RFC 5802 §5.1: the server adds to our nonce; the count lies within our bounds, looked at before anything is derived. */
 function checkServerFirst(ctx: ClientContext, { nonce, salt, iterations }: ServerFirst, ours: string): void {
   if (!nonce.startsWith(ours) || nonce.length === ours.length) {
-    throw ctx.fail("peer-not-verified", "the server's nonce does not begin with ours, or adds nothing to it"); // R-SCRAM-12
+    throw ctx.fail("peer-not-verified", "the server's nonce does not extend ours"); // R-SCRAM-12
   }
   if (salt.length === 0) throw ctx.fail("malformed-message", "SCRAM message with an empty salt"); // R-SCRAM-16
-  const { min, max } = ctx.iterations;
+  const { min = 4096, max = 600_000 } = ctx.settings.iterations ?? {};
   if (iterations < min) throw ctx.fail("peer-not-verified", `the server asks for fewer than ${min} iterations`);
   if (iterations > max) throw ctx.fail("limit-exceeded", `the server asks for more than ${max} iterations`); // R-SCRAM-15
 }
@@ -88,11 +90,11 @@ async function findKeys(
   { salt, iterations }: ServerFirst,
 ): Promise<ScramKeys> {
   if (given.keys && fits(given.keys, digest.name, salt, iterations)) return given.keys;
-  if (given.password === undefined)
-    throw ctx.fail("no-credentials", "the keys given do not fit the server's salt and count");
+  if (given.password === undefined) throw ctx.fail("no-credentials", "the keys do not fit salt and count");
   const password = ctx.bytes(await ctx.prepare(given.password, "stored")); // RFC 5802 §2.2, Normalize()
   const derive = () => keysFromPassword(ctx, digest, password, salt, iterations);
   return (
-    ctx.keyCache?.keysFor(ctx, { digest, username: given.username, password, salt, iterations, derive }) ?? derive()
+    ctx.settings.keyCache?.keysFor(ctx, { digest, username: given.username, password, salt, iterations, derive }) ??
+    derive()
   );
 }
