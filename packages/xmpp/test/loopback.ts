@@ -5,7 +5,12 @@
  */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { connect as connectTLS, createServer as createTLSServer, type TLSSocket } from "node:tls";
+import {
+  type ConnectionOptions,
+  connect as connectTLS,
+  createServer as createTLSServer,
+  type TLSSocket,
+} from "node:tls";
 import type { Element } from "ltx";
 import { memoryAccounts, SASLServer, type ServerEvent, type ServerOptions } from "sasl-core";
 import { anonymous, plain, scramSha256, scramSha256Plus } from "sasl-core/mechanisms";
@@ -37,7 +42,7 @@ export interface Loopback {
   readonly events: ServerEvent[];
   readonly errors: unknown[];
   connect(): Promise<Socket>;
-  connectTLS(): Promise<TLSSocket>;
+  connectTLS(options?: ConnectionOptions): Promise<TLSSocket>;
   close(): Promise<void>;
 }
 
@@ -57,7 +62,10 @@ export async function loopback(
     ...rest,
   });
   const server: Server = direct
-    ? createTLSServer({ key, cert }, (socket) => listener.accept(socket))
+    ? createTLSServer(
+        { key, cert, ca, requestCert: rest.external !== undefined, rejectUnauthorized: false },
+        (socket) => listener.accept(socket),
+      )
     : createServer((socket) => listener.accept(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -72,8 +80,8 @@ export async function loopback(
       await once(socket, "connect");
       return socket;
     },
-    async connectTLS() {
-      const socket = connectTLS({ port, host: "127.0.0.1", servername: "localhost", ca });
+    async connectTLS(options) {
+      const socket = connectTLS({ port, host: "127.0.0.1", servername: "localhost", ca, ...options });
       await once(socket, "secureConnect");
       return socket;
     },

@@ -1,8 +1,11 @@
 import { once } from "node:events";
+import { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { DOMImplementation } from "@xmldom/xmldom";
 import { Element } from "ltx";
-import { ANONYMOUS, PLAIN, SCRAM, SCRAMPLUS } from "sasl-core/mechanisms";
+import { ANONYMOUS, EXTERNAL, external, PLAIN, plain, SCRAM, SCRAMPLUS } from "sasl-core/mechanisms";
 import { afterEach, describe, expect, test } from "vitest";
+import { key } from "../../test/certificate.js";
 import { ca, type Loopback, loopback } from "../../test/loopback.js";
 import { domKit, rejection } from "../../test/support.js";
 import { authenticate, discover, NS_CLIENT } from "../index.js";
@@ -128,5 +131,99 @@ describe("client and listener over loopback", () => {
       attack(""),
     ]);
     expect(server.events.filter(({ ok }) => ok)).toHaveLength(3);
+  });
+});
+
+describe("XMPPListener", () => {
+  test("R-LIM-05 R-XMPP-17 clients that stop are told and let go, whatever they were doing", async () => {
+    const server = await start({ authTimeoutMs: 100 });
+    const ends = async (...words: string[]) => {
+      const socket = await server.connect();
+      let said = "";
+      socket.on("data", (chunk) => {
+        said += chunk;
+      });
+      socket.on("error", () => {});
+      for (const word of words) socket.write(word);
+      await once(socket, "close");
+      return said;
+    };
+    const header =
+      "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='localhost'>";
+    const timeout = "<connection-timeout xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
+    const [silent, opened, half, handshake] = await Promise.all([
+      ends(),
+      ends(header),
+      ends(header, "<starttls"),
+      ends(header, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
+    ]);
+    for (const said of [silent, opened, half]) expect(said.endsWith(timeout)).toBe(true);
+    expect(handshake.endsWith("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")).toBe(true);
+    await expect.poll(() => server.listener.size).toBe(0);
+  });
+
+  test("an authenticated client may take its time", async () => {
+    const server = await start({ authTimeoutMs: 300, direct: true });
+    const stream = new SocketStream(await server.connectTLS(), { domain: "localhost" });
+    await authenticate(stream, await stream.open(), [PLAIN(alice)]);
+    await stream.restart();
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await stream.send(new Element("iq", { xmlns: NS_CLIENT }));
+    expect((await stream.receive()).name).toBe("iq");
+    stream.close();
+  });
+
+  test("close() tells every client that the server shuts down", async () => {
+    const server = await start({ direct: true });
+    const stream = new SocketStream(await server.connectTLS(), { domain: "localhost" });
+    await stream.open();
+    server.listener.close();
+    expect(await rejection(stream.receive())).toMatchObject({ opaqueError: { condition: "system-shutdown" } });
+  });
+
+  for (const [how, direct] of [
+    ["STARTTLS", false],
+    ["direct TLS", true],
+  ] as const) {
+    test(`EXTERNAL with a client certificate over ${how}`, async () => {
+      const server = await start({
+        direct,
+        tls: { key, cert: ca, ca },
+        external: (socket) => ({
+          names: [`${socket.getPeerCertificate().subject.CN === "localhost" ? "alice" : "x"}@localhost`],
+        }),
+        sasl: { mechanisms: [external, plain] },
+      });
+      const certificate = { ca, cert: ca, key };
+      const log = async (options: typeof certificate | { ca: string }) => {
+        const socket = direct ? await server.connectTLS(options) : await server.connect();
+        const stream = new SocketStream(socket, { domain: "localhost" });
+        let features = await stream.open();
+        if (!direct) features = await stream.startTLS(options);
+        const { mechanisms } = discover(features, stream.adapter);
+        const done = mechanisms.includes("EXTERNAL") ? await authenticate(stream, features, [EXTERNAL({})]) : undefined;
+        stream.close();
+        return [mechanisms, done?.mechanism];
+      };
+      expect(await Promise.all([log(certificate), log({ ca }), log(certificate)])).toEqual([
+        [["EXTERNAL", "PLAIN"], "EXTERNAL"],
+        [["PLAIN"], undefined],
+        [["EXTERNAL", "PLAIN"], "EXTERNAL"],
+      ]);
+      expect(server.events.map(({ authcid }) => authcid)).toEqual(["alice", "alice"]);
+    });
+  }
+
+  test("R-LIM-05 a TLS client that is gone before it is accepted disturbs nobody", async () => {
+    const server = await start({ direct: true });
+    const socket = await server.connectTLS();
+    socket.destroy();
+    const gone = new TLSSocket(new Socket());
+    gone.on("error", () => {});
+    gone.destroy();
+    await new Promise((resolve) => setImmediate(resolve));
+    server.listener.accept(gone);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(server.listener.size).toBe(0);
   });
 });

@@ -4,19 +4,22 @@
  * @module
  */
 import type { Socket } from "node:net";
-import { createSecureContext, type SecureContext, type SecureContextOptions, TLSSocket } from "node:tls";
+import { type SecureContextOptions, TLSSocket } from "node:tls";
 import { Element } from "ltx";
-import { SASLFailure } from "sasl-core";
 import { tlsChannelBinding } from "sasl-core/node";
 import { ltxAdapter } from "../ltx.js";
 import { type SecuredChannel, XMPPConnection, type XMPPConnectionOptions } from "../stream/connection.js";
 import { type FramingLimits, SocketFraming } from "./socket-framing.js";
+import { certificateUpgrade, plainUpgrade, type UpgradeSocket } from "./starttls.js";
 
 /** How an {@link XMPPListener} treats its sockets. */
 export interface XMPPListenerOptions extends XMPPConnectionOptions<Element>, FramingLimits {
   /** Certificate and key for STARTTLS. Left out: STARTTLS is not offered. */
   readonly tls?: SecureContextOptions | undefined;
-  /** Asks clients for a certificate, and says whom a verified one stands for. */
+  /**
+   * Says whom a verified client certificate stands for (EXTERNAL). With it, STARTTLS asks clients for a certificate and
+   * checks it against `tls.ca`; a direct TLS server of yours does so by its own options.
+   */
   readonly external?: ((socket: TLSSocket) => SecuredChannel["external"]) | undefined;
   /** Time until a client must have authenticated, in milliseconds. Default 60000. */
   readonly authTimeoutMs?: number | undefined;
@@ -30,13 +33,14 @@ const DEFAULT_AUTH_TIMEOUT_MS = 60_000;
  */
 export class XMPPListener {
   readonly #options: XMPPListenerOptions;
-  readonly #context: SecureContext | undefined;
-  readonly #connections = new Map<XMPPConnection<Element>, Socket>();
+  readonly #upgrade: UpgradeSocket | undefined;
+  readonly #connections = new Set<XMPPConnection<Element>>();
   #sweep: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: XMPPListenerOptions) {
     this.#options = options;
-    this.#context = options.tls && createSecureContext(options.tls);
+    const { tls, external } = options;
+    this.#upgrade = tls && (external ? certificateUpgrade(tls) : plainUpgrade(tls));
   }
 
   /** Connections at present. */
@@ -48,19 +52,20 @@ export class XMPPListener {
   accept(socket: Socket): XMPPConnection<Element> {
     const framing = new SocketFraming(socket, adapter, this.#options);
     const secure = socket instanceof TLSSocket;
+    const upgrade = this.#upgrade;
     const connection = new XMPPConnection(
       {
         framing,
         adapter,
         serialize: String,
         secure,
-        ...(secure ? this.#channel(socket) : {}),
+        ...(secure ? this.#channelNow(socket) : {}),
         remote: socket.remoteAddress,
-        startTLS: this.#context && !secure ? () => this.#startTLS(framing) : undefined,
+        startTLS: upgrade && !secure ? () => this.#startTLS(framing, upgrade) : undefined,
       },
       this.#options,
     );
-    this.#connections.set(connection, socket);
+    this.#connections.add(connection);
     this.#sweep ??= setInterval(() => this.#expire(), Math.min(1000, this.#authTimeoutMs)).unref();
     void connection.run().then(() => this.#forget(connection));
     return connection;
@@ -68,7 +73,7 @@ export class XMPPListener {
 
   /** Tells every client that the server shuts down, and ends the connections. */
   close(): void {
-    for (const connection of this.#connections.keys()) connection.end("system-shutdown");
+    for (const connection of this.#connections) connection.end("system-shutdown");
   }
 
   get #authTimeoutMs(): number {
@@ -83,35 +88,26 @@ export class XMPPListener {
     };
   }
 
-  #startTLS(framing: SocketFraming<Element>): Promise<SecuredChannel> {
-    const socket = new TLSSocket(framing.release() as Socket, {
-      isServer: true,
-      ...(this.#context ? { secureContext: this.#context } : {}),
-      requestCert: this.#options.external !== undefined,
-      rejectUnauthorized: false, // EXTERNAL is offered to those it verified; everybody else logs in otherwise
-    });
-    return new Promise((resolve, reject) => {
-      const failed = (cause?: unknown) =>
-        reject(new SASLFailure("connection-lost", "the TLS handshake failed", { cause }));
-      socket.once("error", failed).once("close", failed);
-      socket.once("secure", () => {
-        socket.off("error", failed).off("close", failed);
-        framing.adopt(socket);
-        try {
-          resolve(this.#channel(socket));
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
+  /** A client may be gone before it is accepted; that is found out soon enough. */
+  #channelNow(socket: TLSSocket): SecuredChannel {
+    try {
+      return this.#channel(socket);
+    } catch (error) {
+      socket.destroy(error instanceof Error ? error : undefined);
+      return {};
+    }
+  }
+
+  async #startTLS(framing: SocketFraming<Element>, upgrade: UpgradeSocket): Promise<SecuredChannel> {
+    const socket = await upgrade(framing.release() as Socket);
+    framing.adopt(socket);
+    return this.#channel(socket);
   }
 
   #expire(): void {
     const since = Date.now() - this.#authTimeoutMs;
-    for (const [connection, socket] of this.#connections) {
-      if (connection.result !== undefined || connection.since > since) continue;
-      connection.end("connection-timeout");
-      if (connection.since < since - LINGER_MS) socket.destroy(); // stuck in a handshake
+    for (const connection of this.#connections) {
+      if (connection.result === undefined && connection.since <= since) connection.end("connection-timeout");
     }
   }
 
@@ -122,7 +118,5 @@ export class XMPPListener {
     this.#sweep = undefined;
   }
 }
-
-const LINGER_MS = 2000;
 
 const adapter = ltxAdapter(Element);

@@ -38,12 +38,15 @@ export class SocketFraming<E> implements Framing<E> {
   #waiter: Waiter<E> | undefined;
   #lost: SASLFailure | undefined;
   #ended = false;
+  /** TLS has the socket; nothing in the clear may be written any more. */
+  #released = false;
 
   constructor(socket: Duplex, adapter: XMLAdapter<E>, limits: FramingLimits = {}) {
     this.#socket = socket;
     this.#adapter = adapter;
     this.#limits = limits;
     this.#attach();
+    if (socket.destroyed) this.#fail(new SASLFailure("connection-lost", "the connection is closed"));
   }
 
   /** The socket as it is now. */
@@ -69,7 +72,7 @@ export class SocketFraming<E> implements Framing<E> {
 
   write(xml: string): void | Promise<void> {
     const socket = this.#socket;
-    if (!socket.writable || socket.write(xml)) return;
+    if (this.#released || !socket.writable || socket.write(xml)) return;
     return new Promise((resolve) => {
       const done = () => {
         socket.off("drain", done).off("close", done);
@@ -100,6 +103,10 @@ export class SocketFraming<E> implements Framing<E> {
     this.#ended = true;
     const socket = this.#socket;
     if (socket.destroyed) return;
+    if (this.#released) {
+      socket.destroy();
+      return;
+    }
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     timer.unref();
     socket.once("close", () => clearTimeout(timer));
@@ -113,6 +120,8 @@ export class SocketFraming<E> implements Framing<E> {
     this.discard();
     const socket = this.#socket;
     socket.off("data", this.#onData).off("end", this.#onEnd).off("error", this.#onError).off("close", this.#onClose);
+    socket.on("error", ignore); // TLS reports it
+    this.#released = true;
     return socket;
   }
 
@@ -120,6 +129,7 @@ export class SocketFraming<E> implements Framing<E> {
   adopt(socket: Duplex): void {
     this.#socket = socket;
     this.#reader = undefined;
+    this.#released = false;
     this.#attach();
   }
 
@@ -171,3 +181,5 @@ export class SocketFraming<E> implements Framing<E> {
     }
   }
 }
+
+function ignore(): void {}
