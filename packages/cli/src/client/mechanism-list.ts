@@ -1,0 +1,71 @@
+/**
+ * Which mechanisms a run may use, and what secrets they need.
+ *
+ * @module
+ */
+import { type Credentials, clientMechanism, type Mechanism, type SASLMechanism } from "sasl-core";
+import { usageError } from "../errors.js";
+import { knownMechanisms, mechanismNamed } from "../known-mechanisms.js";
+
+/** What a run has to offer, before any secret was read. */
+export interface Means {
+  readonly user: string | undefined;
+  readonly hasToken: boolean;
+  readonly hasCertificate: boolean;
+}
+
+/**
+ * The mechanisms named on the command line, in that order; without names all that suit, strongest first: obsolete ones
+ * never, EXTERNAL with a certificate alone, ANONYMOUS for nobody in particular alone.
+ *
+ * @param names as written; `undefined` when none were given.
+ * @throws {CommandError} for a name nobody knows.
+ */
+export function chooseMechanisms(names: readonly string[] | undefined, means: Means): readonly Mechanism[] {
+  if (names !== undefined) return [...new Set(names.map(named))];
+  const nobody = means.user === undefined && !means.hasToken && !means.hasCertificate;
+  return knownMechanisms.filter((each) => {
+    if (each.client === undefined || each.obsolete) return false;
+    if (each.needs === "identity") return means.hasCertificate;
+    return each.needs === "trace" ? nobody : !nobody;
+  });
+}
+
+function named(name: string): Mechanism {
+  const found = mechanismNamed(name);
+  if (found?.client !== undefined) return found;
+  const all = knownMechanisms.map((each) => each.name);
+  const near = all.find((each) => distance(each, name.toUpperCase()) <= 2);
+  throw usageError(
+    near === undefined
+      ? `no mechanism ${JSON.stringify(name.slice(0, 40))} is known; sasl mechanisms lists them`
+      : `no mechanism ${JSON.stringify(name.slice(0, 40))} is known; did you mean ${near}?`,
+  );
+}
+
+/** Single letters to change, add or drop to get from one name to the other; names are short. */
+function distance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2) return 3;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 3;
+}
+
+/** Whether a secret of this kind can be of use. */
+export function needsSecret(mechanisms: readonly Mechanism[], kind: "password" | "token"): boolean {
+  return mechanisms.some(({ needs }) =>
+    kind === "token" ? needs === "token" : needs === "password" || needs === "scram",
+  );
+}
+
+/** Each mechanism with the credentials, in the same order. */
+export function withCredentials(mechanisms: readonly Mechanism[], credentials: Credentials): SASLMechanism[] {
+  return mechanisms.map((each) => clientMechanism([each], credentials));
+}

@@ -1,0 +1,85 @@
+/**
+ * What `login` and `probe` need of a protocol, the same for all of them.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { type AuthenticateOptions, type AuthenticationResult, isSASLError, type SASLMechanism } from "sasl-core";
+import { type TLSFacts, tlsFacts } from "sasl-core/node";
+import { CommandError } from "../errors.js";
+import type { Target } from "../url.js";
+import { connectTcp, connectTls, type TlsSettings, tlsError } from "./connect.js";
+
+/** When TLS begins: never, after the protocol has agreed on it, or before the first octet. */
+export type TlsMode = "none" | "starttls" | "implicit";
+
+/** How to reach a server. */
+export interface Route {
+  readonly target: Target;
+  readonly mode: TlsMode;
+  readonly tls: TlsSettings;
+  /** What the certificate must be for: the host; in XMPP the domain. */
+  readonly name: string;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
+}
+
+/** What a server offers on the connection as it is. */
+export interface Offer {
+  readonly mechanisms: readonly string[];
+  /** Binding types the server says it supports (XEP-0440); `undefined` when it said nothing. */
+  readonly bindingTypes?: readonly string[] | undefined;
+  /** What else is worth knowing, by protocol; for `probe`. */
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** A connection that is ready for a login. */
+export interface Session {
+  readonly socket: Socket;
+  /** What was offered before TLS began; `undefined` when it began at once, or never. */
+  readonly before: Offer | undefined;
+  readonly offer: Offer;
+  /** Logs in, and sees to it that the protocol goes on after it. */
+  authenticate(mechanisms: readonly SASLMechanism[], options: AuthenticateOptions): Promise<AuthenticationResult>;
+  /** Ends the protocol politely, and the connection. */
+  end(): Promise<void>;
+}
+
+/** Called with whatever becomes known on the way, so that a failure can still tell it. */
+export interface Progress {
+  onSocket?(socket: Socket): void;
+  onOffer?(offer: Offer, secured: boolean): void;
+}
+
+/** The ALPN name of a protocol over direct TLS, where there is one (XEP-0368, RFC 8314 has none for mail). */
+const alpnNames: Readonly<Record<Target["protocol"], string | undefined>> = {
+  imap: undefined,
+  smtp: undefined,
+  xmpp: "xmpp-client",
+};
+
+/** The socket of a route, with TLS on it where that comes first. */
+export function connectRoute({ target, mode, tls, name, signal }: Route): Promise<Socket> {
+  const { host, port, protocol } = target;
+  if (mode !== "implicit") return connectTcp(host, port, signal);
+  return connectTls(host, port, { ...tls, name, alpn: alpnNames[protocol] }, signal);
+}
+
+/** Runs what begins TLS; a handshake that fails is a matter of the connection, with a reason to tell. */
+export async function explained<T>(route: Route, upgrade: () => Promise<T>): Promise<T> {
+  try {
+    return await upgrade();
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    const handshake = isSASLError(error) && error.code === "channel-not-protected" && error.opaqueError === undefined;
+    if (isSASLError(error) && !handshake && error.code !== "connection-lost") throw error;
+    throw tlsError(isSASLError(error) ? error.cause : error, route.name);
+  }
+}
+
+/** What to say of the TLS below a socket; `null` when there is none. */
+export function tlsReport(socket: Socket | undefined): Omit<TLSFacts, "resumed"> | null {
+  const facts = socket instanceof TLSSocket ? tlsFacts(socket) : undefined;
+  return facts ? { version: facts.version, cipher: facts.cipher, verified: facts.verified } : null;
+}

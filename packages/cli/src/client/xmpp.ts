@@ -1,0 +1,54 @@
+/**
+ * XMPP for `login` and `probe`.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import { authenticate, type Discovery, discover } from "sasl-xmpp";
+import { SocketStream } from "sasl-xmpp/node";
+import { tlsOptions } from "./connect.js";
+import { connectRoute, explained, type Offer, type Progress, type Route, type Session } from "./session.js";
+
+/**
+ * Opens a stream up to its features.
+ *
+ * @param domain the `to` of the stream: the domain of the account.
+ */
+export async function openXmpp(route: Route, progress: Progress, domain: string): Promise<Session> {
+  const { signal, mode, tls, name } = route;
+  const socket = await connectRoute(route);
+  progress.onSocket?.(socket);
+  const stream = new SocketStream(socket, { domain, signal, timeoutMs: MAX_TIMEOUT_MS });
+  let features = await stream.open();
+  const first = offerOf(discover(features, stream.adapter));
+  progress.onOffer?.(first, mode === "implicit");
+  if (mode === "starttls") {
+    features = await explained(route, () => stream.startTLS(tlsOptions(tls, name)));
+    progress.onSocket?.(stream.socket as Socket);
+    progress.onOffer?.(offerOf(discover(features, stream.adapter)), true);
+  }
+  return {
+    socket: stream.socket as Socket,
+    before: mode === "starttls" ? first : undefined,
+    offer: offerOf(discover(features, stream.adapter)),
+    async authenticate(mechanisms, options) {
+      const result = await authenticate(stream, features, mechanisms, options);
+      await stream.restart(); // RFC 6120 §6.4.6: only now is the server ready for us
+      return result;
+    },
+    async end() {
+      stream.close();
+    },
+  };
+}
+
+/** The run as a whole has its limit; the stream needs none of its own. */
+const MAX_TIMEOUT_MS = 2_147_483_647;
+
+function offerOf({ mechanisms, bindingTypes, startTLS, sasl2, fast }: Discovery): Offer {
+  return {
+    mechanisms,
+    bindingTypes,
+    details: { startTls: startTLS ?? false, sasl2, fast, bindingTypesAnnounced: bindingTypes ?? null },
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * `sasl mechanisms`: what this build knows.
+ *
+ * @module
+ */
+import { compareStrength, type Mechanism, type MechanismInfo, strengthOf } from "sasl-core";
+import { type ExitCode, exitCodes } from "../errors.js";
+import { knownMechanisms } from "../known-mechanisms.js";
+import { formatTable, type Io, printJson } from "../output.js";
+import { loadMechanisms } from "../plugins.js";
+
+/** As the argument parser gives them. */
+export interface MechanismsOptions {
+  readonly plugin: readonly string[];
+  readonly json?: boolean;
+}
+
+/** Runs the command. @throws {CommandError} for a plug-in that cannot be loaded. */
+export async function mechanisms(options: MechanismsOptions, io: Io): Promise<ExitCode> {
+  const added = await loadMechanisms(options.plugin);
+  const names = new Set(added.map(({ mechanism }) => mechanism.name));
+  // A plug-in's mechanism takes the place of ours of the same name.
+  const all = [...knownMechanisms.filter((each) => !names.has(each.name)), ...added.map(({ mechanism }) => mechanism)];
+  const origin = new Map(added.map(({ mechanism, module }) => [mechanism, module]));
+  const rows = all.sort(compareStrength).map((each) => describe(each, origin.get(each)));
+  if (options.json) printJson(io, { ok: true, mechanisms: rows });
+  else io.stdout.write(formatTable(titles, rows.map(tableRow)));
+  return exitCodes.done;
+}
+
+interface Description extends Pick<MechanismInfo, "name" | "flow" | "source"> {
+  readonly client: boolean;
+  readonly server: boolean;
+  readonly strength: string;
+  readonly flags: readonly string[];
+  readonly channelBinding: boolean;
+  readonly needsProtection: boolean;
+  readonly obsolete: boolean;
+  readonly maxSsf: number;
+  /** Module of a plug-in; `null` for what is built in. */
+  readonly plugin: string | null;
+}
+
+function describe(mechanism: Mechanism, plugin: string | undefined): Description {
+  const { name, flow, source, security, channelBinding = false, needsProtection = false } = mechanism;
+  return {
+    name,
+    client: mechanism.client !== undefined,
+    server: mechanism.server !== undefined,
+    flow,
+    strength: strengthOf(mechanism),
+    flags: security,
+    channelBinding,
+    needsProtection,
+    obsolete: mechanism.obsolete ?? false,
+    maxSsf: mechanism.maxSsf ?? 0,
+    source,
+    plugin: plugin ?? null,
+  };
+}
+
+const titles = {
+  name: "mechanism",
+  halves: "halves",
+  flow: "flow",
+  strength: "strength",
+  flags: "flags",
+  maxSsf: "max SSF",
+  source: "specification",
+} as const;
+
+function tableRow(row: Description): Record<keyof typeof titles, string> {
+  const { name, client, server, flow, strength, flags, maxSsf, source, needsProtection, obsolete, plugin } = row;
+  const more = [needsProtection ? "needs TLS" : "", obsolete ? "only when named" : ""].filter((each) => each !== "");
+  return {
+    name,
+    halves: client && server ? "both" : client ? "client" : "server",
+    flow,
+    strength,
+    flags: [...flags, ...more].join(", "),
+    maxSsf: String(maxSsf),
+    source: plugin === null ? source : `${source} (plug-in ${plugin})`,
+  };
+}

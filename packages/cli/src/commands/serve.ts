@@ -1,0 +1,153 @@
+/**
+ * `sasl serve`: a shell around `startServer`.
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises";
+import { type AccountStore, memoryAccounts } from "sasl-core";
+import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
+import { type Io, printJson } from "../output.js";
+import { openPasswdFile, unreadable } from "../passwd-file.js";
+import { type LoginEvent, type ServiceName, serviceNames, startServer, type TestServer } from "../server/index.js";
+import { checkPair, readCertificates, readPem } from "./connection-options.js";
+import { chooseServed } from "./served-mechanisms.js";
+import { type TokenOptions, tokenVerifier } from "./tokens.js";
+
+/** As the argument parser gives them. */
+export interface ServeOptions extends TokenOptions {
+  readonly imap?: number;
+  readonly imaps?: number;
+  readonly smtp?: number;
+  readonly smtps?: number;
+  readonly xmpp?: number;
+  readonly xmpps?: number;
+  readonly host: string;
+  readonly domain: string;
+  readonly store: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly clientCa?: string;
+  readonly mechanisms?: readonly string[];
+  readonly allowPlaintext?: boolean;
+  readonly prep: "saslprep" | "none";
+  readonly secret?: string;
+  readonly json?: boolean;
+}
+
+/** Runs the command until it is told to stop. @throws {CommandError} */
+export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
+  const { json = false, host, domain, prep: prepare, allowPlaintext } = options;
+  const ports = Object.fromEntries(
+    serviceNames.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  ) as Partial<Record<ServiceName, number>>;
+  if (Object.keys(ports).length === 0)
+    throw usageError("nothing to serve: name a port, as in --imap 0 --smtp 0 --xmpp 0");
+  if ((options.cert === undefined) !== (options.key === undefined)) throw usageError("--cert and --key go together");
+  const { accounts, note } = await openStore(options.store);
+  const stopped = stopOf(io);
+  let server: TestServer;
+  try {
+    server = await startServer({
+      ports,
+      host,
+      domain,
+      accounts,
+      prepare,
+      allowPlaintext,
+      mechanisms: options.mechanisms && chooseServed(options.mechanisms),
+      certificate: await certificateOf(options),
+      clientCa: options.clientCa === undefined ? undefined : await readCertificates(options.clientCa),
+      tokens: await tokenVerifier(options),
+      secret: options.secret === undefined ? undefined : await readSecret(options.secret),
+      onLogin: json ? (event) => printJson(io, event) : (event) => io.stdout.write(`${sentence(event)}\n`),
+      onError: (error) => io.stderr.write(`sasl serve: ${oneLine(String(error))}\n`),
+    });
+  } catch (error) {
+    stopped.forget();
+    throw error instanceof RangeError ? usageError(error.message) : error;
+  }
+  // A certificate of the user's own is where he said.
+  const ca = options.cert ?? server.ca;
+  if (note !== undefined) io.stderr.write(`sasl serve: ${note}\n`);
+  if (json) printJson(io, { ready: true, ...server.ports, host, domain: server.domain, ca });
+  else io.stdout.write(forPeople(server, ca));
+  await stopped.promise;
+  await server.close();
+  return exitCodes.done;
+}
+
+function forPeople({ ports, host, domain }: TestServer, ca: string): string {
+  const shown = host.includes(":") ? `[${host}]` : host;
+  const lines = Object.entries(ports).map(([name, port]) => `  ${name}://${shown}:${port}`);
+  return `serving ${domain} on\n${lines.join("\n")}\ncertificate to trust: ${ca}\nstop with Ctrl-C\n`;
+}
+
+function sentence({
+  protocol,
+  mechanism,
+  ok,
+  authcid,
+  authzid,
+  channelBinding,
+  remote,
+  code,
+  detail,
+}: LoginEvent): string {
+  const acting = authzid !== null && authzid !== authcid ? ` acting as ${authzid}` : "";
+  const bound = channelBinding === null ? "" : `, bound by ${channelBinding}`;
+  const outcome = ok ? `logged in${acting}${bound}` : `failed: ${code}${detail === undefined ? "" : ` (${detail})`}`;
+  return oneLine(
+    `${new Date().toISOString()} ${protocol} ${remote ?? "-"} ${mechanism || "-"} ${authcid ?? "-"} ${outcome}`,
+  );
+}
+
+/** Where accounts are kept, by URL. */
+async function openStore(url: string): Promise<{ accounts: AccountStore; note?: string }> {
+  if (url === "memory:") {
+    const note =
+      'no store was named: there is one account, "user" with the password "pencil"; --store file:PATH has others';
+    return { accounts: memoryAccounts({ user: "pencil" }), note };
+  }
+  const [, scheme, path] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(url) ?? [];
+  if (scheme?.toLowerCase() === "file" && path) {
+    return { accounts: await openPasswdFile(path.replace(/^\/\/(?=\/)/, "")) };
+  }
+  throw new CommandError("malformed-url", "the store is neither file:PATH nor memory:");
+}
+
+async function certificateOf({ cert, key }: ServeOptions): Promise<{ cert: string; key: string } | undefined> {
+  if (cert === undefined || key === undefined) return undefined;
+  const pair = { cert: await readCertificates(cert), key: await readPem(key) };
+  checkPair(pair.cert, pair.key, { cert, key });
+  return pair;
+}
+
+async function readSecret(path: string): Promise<Uint8Array> {
+  let octets: Uint8Array;
+  try {
+    octets = await readFile(path);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  if (octets.length < 16) throw new CommandError("malformed-file", `${path}: the secret has fewer than 16 octets`);
+  return octets;
+}
+
+/** When to stop: when the caller says so, or else on SIGINT and SIGTERM. */
+function stopOf(io: Io): { promise: Promise<void>; forget: () => void } {
+  let stop: () => void = () => {};
+  const promise = new Promise<void>((resolve) => {
+    stop = () => {
+      forget();
+      resolve();
+    };
+  });
+  const forget = (): void => {
+    io.stop?.removeEventListener("abort", stop);
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  };
+  if (io.stop) io.stop.addEventListener("abort", stop, { once: true });
+  else process.on("SIGINT", stop).on("SIGTERM", stop);
+  if (io.stop?.aborted) stop();
+  return { promise, forget };
+}

@@ -1,0 +1,61 @@
+/**
+ * The command as a function: arguments in, exit code out.
+ *
+ * @module
+ */
+import { CommanderError } from "commander";
+import { CommandFailure } from "./commands/facts.js";
+import { describeError, type ErrorReport, type ExitCode, exitCodes } from "./errors.js";
+import { type Io, printError, printJson } from "./output.js";
+import { makeProgram } from "./program.js";
+
+/**
+ * Runs the `sasl` command.
+ *
+ * @param argv what follows the command's name.
+ * @returns what to exit with. Never rejects: every error is printed, as one line, and with `--json` as an object too.
+ */
+export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
+  let code: ExitCode = exitCodes.done;
+  const program = makeProgram(io, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done; // help and version
+    const { exitCode, report, facts } = explain(error);
+    const name = program.commands.find((each) => each.name() === argv[0])?.name();
+    const command = name === undefined ? "sasl" : `sasl ${name}`;
+    if (argv.includes("--json")) printJson(io, { ok: false, error: report, ...facts });
+    printError(io, command, report);
+    return exitCode;
+  }
+}
+
+interface Explanation {
+  readonly exitCode: ExitCode;
+  readonly report: ErrorReport;
+  readonly facts?: Readonly<Record<string, unknown>>;
+}
+
+function explain(error: unknown): Explanation {
+  if (error instanceof CommandFailure) return error;
+  if (!(error instanceof CommanderError)) return describeError(error);
+  const text = usageText(error);
+  return { exitCode: exitCodes.usage, report: { kind: "UsageError", code: "usage", text } };
+}
+
+function usageText({ code, message }: CommanderError): string {
+  if (code === "commander.help") return "which command? sasl --help lists them";
+  const text = message
+    .replace(/^error: /, "")
+    // What was given for an option that does not exist may be a secret.
+    .replace(/(unknown option '[^'=]*)=.*?'/s, "$1'")
+    .replace(/\s+/g, " ");
+  if (/^unknown option '--?(p|pass|passw|password|passwd|token)'/.test(text)) {
+    return "secrets are no arguments, as everybody could read them there; use --password-file, --password-stdin or --token-file";
+  }
+  return `${text}${/[.)]$/.test(text) ? "" : ";"} see --help`;
+}

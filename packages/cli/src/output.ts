@@ -1,0 +1,69 @@
+/**
+ * Where a command reads and writes, and how it says things.
+ *
+ * @module
+ */
+import type { Readable, Writable } from "node:stream";
+import { Table } from "console-table-printer";
+import { type ErrorReport, oneLine } from "./errors.js";
+
+/** The command's surroundings; the real ones are those of the process. */
+export interface Io {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Asks a server to stop. Left out: SIGINT and SIGTERM do. */
+  readonly stop?: AbortSignal | undefined;
+}
+
+/** One JSON value as one line. */
+export function printJson(io: Io, value: unknown): void {
+  io.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** An error as the one line it is. */
+export function printError(io: Io, command: string, { text, peer }: ErrorReport): void {
+  const said = peer === undefined || text.includes(peer) ? "" : ` (the server said: ${peer})`;
+  io.stderr.write(`${oneLine(`${command}: ${text}${said}`)}\n`);
+}
+
+/** A table for people: one object for each row, its keys are the columns in the order of `titles`. */
+export function formatTable<K extends string>(
+  titles: Readonly<Record<K, string>>,
+  rows: readonly Readonly<Record<K, string>>[],
+): string {
+  const table = new Table({
+    shouldDisableColors: true,
+    style: borderless,
+    columns: Object.entries(titles).map(([name, title]) => ({
+      name,
+      title: String(title),
+      alignment: "left" as const,
+    })),
+    rows: rows.map((row) => ({ ...row })),
+  });
+  const lines = table.render().split("\n");
+  return `${lines
+    .map((line) => line.trimEnd().slice(1))
+    .filter((line) => line !== "")
+    .join("\n")}\n`;
+}
+
+const noLine = { left: "", right: "", mid: "", other: "" };
+const borderless = {
+  headerTop: noLine,
+  headerBottom: { left: " ", right: "", mid: " ", other: "─" },
+  tableBottom: noLine,
+  vertical: " ",
+};
+
+/** Text of a peer without our secrets, should it have sent them back. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  let clean = text;
+  for (const secret of secrets) {
+    if (secret.length < 4) continue;
+    const encoded = Buffer.from(secret, "utf8").toString("base64").replace(/=+$/, "");
+    for (const form of [secret, encoded]) clean = clean.split(form).join(`<${form.length} characters>`);
+  }
+  return clean;
+}

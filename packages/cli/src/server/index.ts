@@ -1,0 +1,231 @@
+/**
+ * `sasl-cli/server`: a server for tests and demonstrations, IMAP, SMTP and XMPP on loopback. Follows semver.
+ * It keeps mail and presence in memory and is neither a mail nor a chat system.
+ *
+ * @module
+ */
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import { isIP } from "node:net";
+import type { TLSSocket } from "node:tls";
+import {
+  type AccountStore,
+  type ExternalIdentity,
+  type Mechanism,
+  SASLServer,
+  type ServerEvent,
+  type ServerOptions,
+  type TokenVerifier,
+} from "sasl-core";
+import { Sweep } from "sasl-lines";
+import { jidCanonicalizer, normalizeDomain } from "sasl-xmpp";
+import { type CertificatePair, makeCertificate } from "./certificate.js";
+import { CertificateFile } from "./certificate-file.js";
+import { clientNames } from "./client-names.js";
+import { Listeners } from "./listeners.js";
+import { Mailboxes, type MailboxLimits } from "./mailbox.js";
+import { mechanismsFor } from "./offered.js";
+import { imapService, type ServiceContext, smtpService, xmppService } from "./services.js";
+import { TlsLayer } from "./tls-layer.js";
+
+export type { CertificatePair } from "./certificate.js";
+export type { MailboxLimits } from "./mailbox.js";
+
+/** What can be served; the names with `s` have TLS from the first octet, the others STARTTLS. */
+export const serviceNames = ["imap", "imaps", "smtp", "smtps", "xmpp", "xmpps"] as const;
+
+export type ServiceName = (typeof serviceNames)[number];
+
+/** How a login came out. Holds no secret. */
+export interface LoginEvent {
+  readonly protocol: "imap" | "smtp" | "xmpp";
+  readonly mechanism: string;
+  readonly ok: boolean;
+  readonly authcid: string | null;
+  readonly authzid: string | null;
+  readonly channelBinding: string | null;
+  readonly remote: string | null;
+  /** Why not: a code of `sasl-core`. */
+  readonly code?: string;
+  /** What only the server may know about why not. */
+  readonly detail?: string;
+}
+
+/** What {@link startServer} is told. */
+export interface TestServerOptions {
+  /** Port for each service that is wanted, 0 for any; at least one. */
+  readonly ports: Readonly<Partial<Record<ServiceName, number>>>;
+  readonly accounts: AccountStore;
+  /** Address to listen on. Default `127.0.0.1`. */
+  readonly host?: string | undefined;
+  /** Domain of the accounts. Default `localhost`. */
+  readonly domain?: string | undefined;
+  /**
+   * What to offer. Default: everything that works for every account, without ANONYMOUS and what is obsolete. EXTERNAL
+   * needs `clientCa`, bearer tokens need `tokens`; ANONYMOUS becomes the user `anonymous`.
+   */
+  readonly mechanisms?: readonly Mechanism[] | undefined;
+  /** Offers mechanisms that send secrets in the clear, and XMPP's login, without TLS too. Whoever is on the way reads them. */
+  readonly allowPlaintext?: boolean | undefined;
+  /** Left out: a self-signed one is made. */
+  readonly certificate?: CertificatePair | undefined;
+  /** Issuers of client certificates, PEM. Left out: clients are not asked for one. */
+  readonly clientCa?: string | undefined;
+  /** Judge of bearer tokens, such as `jwtVerifier` of `sasl-core/jwt`. */
+  readonly tokens?: TokenVerifier | undefined;
+  readonly prepare?: "saslprep" | "none" | undefined;
+  /** At least 16 octets that keep the salts of unknown users the same over restarts. Default random. */
+  readonly secret?: Uint8Array | undefined;
+  /** Called once for each exchange. */
+  readonly onLogin?: ((event: LoginEvent) => void) | undefined;
+  /** Told of faults of this server, which end the connection they occur on. Default: they are passed over. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  readonly mailboxLimits?: Partial<MailboxLimits> | undefined;
+}
+
+/** A server that runs. */
+export interface TestServer {
+  /** Ports it listens on, for each service asked for. */
+  readonly ports: Readonly<Partial<Record<ServiceName, number>>>;
+  /** File with the certificate clients are to trust, PEM. Gone after `close()`. */
+  readonly ca: string;
+  /** The same, as text. */
+  readonly caPem: string;
+  readonly domain: string;
+  readonly host: string;
+  /** Stops listening, ends all connections and removes the file. Resolves when all of it is done; may be repeated. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a server.
+ *
+ * @throws {RangeError} for no port, a domain that is none, or a secret that is too short.
+ * @throws {CommandError} `address-in-use`, `host-unreachable` when it cannot listen.
+ */
+export async function startServer(options: TestServerOptions): Promise<TestServer> {
+  const { host = "127.0.0.1", clientCa } = options;
+  const domain = normalizeDomain(options.domain ?? "localhost");
+  if (domain === undefined) throw new RangeError("domain is no domain name");
+  const wanted = serviceNames.filter((name) => options.ports[name] !== undefined);
+  if (wanted.length === 0) throw new RangeError("ports names no service");
+
+  const pair =
+    options.certificate ?? (await makeCertificate(isIP(host) && /^[0:.]+$/.test(host) ? [domain] : [domain, host]));
+  const tls = new TlsLayer({
+    cert: pair.cert,
+    key: pair.key,
+    ...(clientCa !== undefined && { ca: clientCa, requestCert: true }),
+    rejectUnauthorized: false, // those without a good certificate log in otherwise
+  });
+  const identities = new WeakMap<Socket, ExternalIdentity>();
+  const context: Omit<ServiceContext, "server"> = {
+    domain,
+    allowPlaintext: options.allowPlaintext ?? false,
+    sweep: new Sweep(),
+    mailboxes: new Mailboxes(options.mailboxLimits),
+    isAccount: async (name) => (await options.accounts.lookup(name, [])) !== undefined,
+    external: (socket) => identities.get(socket),
+    async secure(socket) {
+      const secured = await tls.secure(socket);
+      const names = clientCa === undefined ? [] : await knownNames(secured, domain, options.accounts);
+      if (names.length > 0) identities.set(secured, { names });
+      return secured;
+    },
+    report: (error) => options.onError?.(error),
+  };
+  const secret = options.secret ?? randomBytes(32);
+  const mechanisms = options.mechanisms ?? (await mechanismsFor(options.accounts));
+  const make = (protocol: LoginEvent["protocol"]) => ({
+    ...context,
+    server: saslServer(protocol, domain, secret, mechanisms, options),
+  });
+  const services = {
+    imap: imapService(make("imap")),
+    smtp: smtpService(make("smtp")),
+    xmpp: xmppService(make("xmpp")),
+  };
+
+  const file = await CertificateFile.write(pair.cert);
+  const listeners = new Listeners(host, (socket, name) => {
+    const accept = services[protocolOf(name)];
+    if (!name.endsWith("s")) return accept(socket);
+    context.secure(socket).then(accept, () => {}); // a handshake that fails is the client's affair
+  });
+  try {
+    for (const name of wanted) await listeners.listen(name, options.ports[name] as number);
+  } catch (error) {
+    await listeners.close();
+    await file.remove();
+    throw error;
+  }
+  return {
+    ports: listeners.ports,
+    ca: file.path,
+    caPem: pair.cert,
+    domain,
+    host,
+    async close() {
+      await listeners.close();
+      await file.remove();
+    },
+  };
+}
+
+function protocolOf(name: ServiceName): LoginEvent["protocol"] {
+  return name.slice(0, 4) as LoginEvent["protocol"];
+}
+
+function saslServer(
+  service: LoginEvent["protocol"],
+  domain: string,
+  secret: Uint8Array,
+  mechanisms: readonly Mechanism[],
+  options: TestServerOptions,
+): SASLServer {
+  const { accounts, tokens, prepare, allowPlaintext = false, onLogin } = options;
+  const settings: ServerOptions = {
+    service,
+    host: domain,
+    mechanisms,
+    accounts,
+    tokens,
+    prepare,
+    secret,
+    anonymous: mechanisms.some((each) => each.needs === "trace") ? "anonymous" : undefined,
+    canonicalize: service === "xmpp" ? jidCanonicalizer([domain]) : withoutDomain(domain),
+    policy: { requireEncryption: !allowPlaintext },
+    onOutcome: onLogin && ((event) => onLogin(loginEvent(service, event))),
+  };
+  return new SASLServer(settings);
+}
+
+/** Mail clients log in as `alice` and as `alice@localhost`. */
+function withoutDomain(domain: string): (name: string) => string {
+  const ending = `@${domain}`;
+  return (name) => (name.toLowerCase().endsWith(ending) ? name.slice(0, -ending.length) : name);
+}
+
+function loginEvent(protocol: LoginEvent["protocol"], event: ServerEvent): LoginEvent {
+  const { mechanism, ok, authcid, authzid, channelBinding, remote, code, detail } = event;
+  return {
+    protocol,
+    mechanism,
+    ok,
+    authcid: authcid ?? null,
+    authzid: authzid ?? null,
+    channelBinding: channelBinding ?? null,
+    remote: remote ?? null,
+    ...(code !== undefined && { code }),
+    ...(detail !== undefined && { detail }),
+  };
+}
+
+/** Names of a client certificate that have an account here. */
+async function knownNames(socket: TLSSocket, domain: string, accounts: AccountStore): Promise<string[]> {
+  const known: string[] = [];
+  for (const name of clientNames(socket, domain)) {
+    if ((await accounts.lookup(name, [])) !== undefined) known.push(name);
+  }
+  return known;
+}

@@ -1,0 +1,128 @@
+/**
+ * From a socket to a connection of one of the protocols. What all connections have in common is made once.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { Element } from "ltx";
+import type { ExternalIdentity, SASLServer } from "sasl-core";
+import { tlsChannelBinding } from "sasl-core/node";
+import { IMAPConnection, type IMAPConnectionOptions } from "sasl-imap";
+import type { Sweep } from "sasl-lines";
+import { type NodeLineTransport, nodeLineTransport } from "sasl-lines/node";
+import { SMTPConnection, type SMTPConnectionOptions } from "sasl-smtp";
+import { ltxAdapter, XMPPConnection, type XMPPConnectionOptions } from "sasl-xmpp";
+import { SocketFraming } from "sasl-xmpp/node";
+import { imapCapabilities, serveMailboxes } from "./imap.js";
+import type { Mailboxes } from "./mailbox.js";
+import { deliverTo } from "./smtp.js";
+import { Chat, chatFeatures } from "./xmpp.js";
+
+/** What the services share. */
+export interface ServiceContext {
+  readonly server: SASLServer;
+  readonly domain: string;
+  readonly allowPlaintext: boolean;
+  readonly sweep: Sweep;
+  readonly mailboxes: Mailboxes;
+  readonly isAccount: (name: string) => Promise<boolean>;
+  /** Whom the client's certificate stands for, as local parts. */
+  readonly external: (socket: Socket) => ExternalIdentity | undefined;
+  /** Puts TLS on a socket. */
+  readonly secure: (socket: Socket) => Promise<TLSSocket>;
+  /** Told of our own faults. */
+  readonly report: (error: unknown) => void;
+}
+
+/** Takes a socket over; a `TLSSocket` after its handshake. */
+export type Accept = (socket: Socket) => void;
+
+const serverRole = Object.freeze({ role: "server" });
+const MAX_MESSAGE_BYTES = 1_048_576;
+
+/** Begins TLS under a line transport. What the client sent ahead in the clear is dropped (R-IMAP-09, R-SMTP-15). */
+function startTls(context: ServiceContext): (wire: NodeLineTransport) => Promise<NodeLineTransport> {
+  return async (wire) => nodeLineTransport(await context.secure(wire.release().socket), serverRole);
+}
+
+export function imapService(context: ServiceContext): Accept {
+  const options: IMAPConnectionOptions<NodeLineTransport> = {
+    server: context.server,
+    capabilities: imapCapabilities,
+    onAuthenticated: serveMailboxes(context.mailboxes),
+    startTls: startTls(context),
+    external: (wire) => context.external(wire.socket),
+    sweep: context.sweep,
+  };
+  return (socket) => {
+    const wire = nodeLineTransport(socket, serverRole);
+    new IMAPConnection(wire, options, socket.remoteAddress).run().catch(context.report);
+  };
+}
+
+export function smtpService(context: ServiceContext): Accept {
+  const options: SMTPConnectionOptions<NodeLineTransport> = {
+    server: context.server,
+    host: context.domain,
+    extensions: ["PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", `SIZE ${MAX_MESSAGE_BYTES}`],
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    onMessage: deliverTo(context),
+    startTls: startTls(context),
+    external: (wire) => context.external(wire.socket),
+    sweep: context.sweep,
+  };
+  return (socket) => {
+    const wire = nodeLineTransport(socket, serverRole);
+    new SMTPConnection(wire, options, socket.remoteAddress).run().catch(context.report);
+  };
+}
+
+const adapter = ltxAdapter(Element);
+const LOGIN_TIMEOUT_MS = 60_000;
+
+export function xmppService(context: ServiceContext): Accept {
+  const { domain, sweep } = context;
+  const chat = new Chat();
+  const options: XMPPConnectionOptions<Element> = {
+    server: context.server,
+    hosts: [domain],
+    requireTLS: !context.allowPlaintext,
+    features: (_, features) => chatFeatures(features),
+    onAuthenticated: (stream) => chat.serve(stream),
+  };
+  const channel = (socket: TLSSocket) => ({
+    channelBinding: tlsChannelBinding(socket, serverRole),
+    external: asJids(context.external(socket), domain),
+  });
+  return (socket) => {
+    const framing = new SocketFraming(socket, adapter);
+    const connection = new XMPPConnection(
+      {
+        framing,
+        adapter,
+        serialize: String,
+        secure: socket instanceof TLSSocket,
+        ...(socket instanceof TLSSocket && channel(socket)),
+        remote: socket.remoteAddress,
+        startTLS: async () => {
+          const secured = await context.secure(framing.release() as Socket);
+          framing.adopt(secured);
+          return channel(secured);
+        },
+      },
+      options,
+    );
+    const limit = {
+      expired: (now: number) => connection.result === undefined && now - connection.since > LOGIN_TIMEOUT_MS,
+      expire: () => connection.end("connection-timeout"),
+    };
+    sweep.add(limit);
+    void connection.run().then(() => sweep.delete(limit));
+  };
+}
+
+/** In XMPP an authzid is a bare JID (RFC 6120 §6.3.8). */
+function asJids(identity: ExternalIdentity | undefined, domain: string): ExternalIdentity | undefined {
+  return identity && { names: identity.names.map((name) => `${name}@${domain}`) };
+}
