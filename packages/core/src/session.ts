@@ -277,13 +277,19 @@ class ServerExchange extends BaseContext implements ServerContext {
   }
 
   async #canonical(name: string, role: "authcid" | "authzid"): Promise<string> {
-    this.checkIdentity(name);
+    this.#checkName(name);
     const { canonicalize } = this.#server.options;
     const prepared = await this.prepare(name, "query");
     const canonical = canonicalize ? await this.#answer(canonicalize(prepared, role)) : prepared;
+    this.#checkName(canonical);
     if (canonical === "") throw new SASLFailure("malformed-message", "an identity is empty"); // R-CAN-03
-    this.checkIdentity(canonical);
     return canonical;
+  }
+
+  /** A hook or a token verifier without types may answer with anything; `undefined` is nobody's name. */
+  #checkName(name: unknown): void {
+    if (typeof name !== "string") throw new TypeError("an identity is no text");
+    this.checkIdentity(name);
   }
 
   async identify(name: string, requests: readonly PropertyName[]): Promise<Account> {
