@@ -1,6 +1,6 @@
 /** The exchanges that specifications print as IMAP lines, replayed line for line at both ends. */
 import { readdirSync, readFileSync } from "node:fs";
-import type { SASLInterface, SASLReply } from "sasl-core";
+import { AuthenticationFailure, type SASLInterface, type SASLReply } from "sasl-core";
 import { describe, expect, test } from "vitest";
 import { parseStatus, SASLClient, serve } from "../src/index.js";
 import { Script } from "./script.js";
@@ -54,7 +54,7 @@ for (const { id, wire, result } of vectors) {
         const reply = replies.shift();
         if (reply) return reply;
         if (result.outcome === "success") return { state: "success" };
-        throw Object.assign(new Error("refused"), { code: "refused" });
+        throw new AuthenticationFailure("refused", "no");
       };
       const session: SASLInterface = {
         initiate(name, payload) {

@@ -100,6 +100,7 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> impleme
       }
     } catch (error) {
       if (!isSASLError(error)) throw error; // everything else is the client's doing
+      if (error.code === "incorrect-encoding") this.#last("500 5.5.2 Lines end with CRLF"); // R-SMTP-21
     } finally {
       this.#options.sweep?.delete(this);
       this.#wire.close();
@@ -111,13 +112,18 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> impleme
   }
 
   expire(): void {
+    this.#last(`421 4.4.2 ${this.#host} Time is up`);
+    this.#handshake?.abort();
+    this.#wire.close();
+  }
+
+  /** Says something that nobody may be there to hear. */
+  #last(reply: string): void {
     try {
-      void Promise.resolve(this.#wire.write(`421 4.4.2 ${this.#host} Time is up\r\n`)).catch(() => {});
+      void Promise.resolve(this.#wire.write(`${reply}\r\n`)).catch(() => {});
     } catch {
       // The connection is gone already.
     }
-    this.#handshake?.abort();
-    this.#wire.close();
   }
 
   get #host(): string {
@@ -127,7 +133,6 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> impleme
   /** Reads and answers one command. False when the connection is over. */
   async #next(): Promise<boolean> {
     const line = await this.#read();
-    if (line === undefined) return false;
     const { maxCommands = 100, maxAttempts = 3, idleTimeoutMs = 300_000 } = this.#options;
     if (this.#result) this.#deadline = Date.now() + idleTimeoutMs;
     else if (++this.#commands > maxCommands) return this.#say(`421 4.7.0 ${this.#host} Too many commands`, false);
@@ -140,17 +145,13 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> impleme
     return this.#say(`421 4.7.0 ${this.#host} Too many failed attempts`, false); // R-SMTP-20
   }
 
-  /** A command line; an empty one for what was too long and has been answered. `undefined` when nothing can follow. */
-  async #read(): Promise<string | undefined> {
+  /** The next line that is not too long; those that are, are answered. */
+  async #read(): Promise<string> {
     for (;;) {
       try {
         return await this.#wire.readLine(this.#options.maxLineBytes ?? 12_288);
       } catch (error) {
         const { code } = error as { code?: string };
-        if (code === "incorrect-encoding") {
-          await this.#say("500 5.5.2 Lines end with CRLF"); // R-SMTP-21
-          return undefined;
-        }
         if (code !== "limit-exceeded") throw error;
         await this.#say("500 5.5.2 Line is too long");
       }
