@@ -8,7 +8,7 @@ import type { ClientOutcome, ClientSettings, SASLMechanism } from "./client.js";
 import { isSASLError, type SASLErrorCode, SASLFailure } from "./errors.js";
 import type { SASLInterface } from "./interface.js";
 import { commonTypes } from "./internal/common-types.js";
-import type { MechanismInfo } from "./mechanism.js";
+import { isMechanismName, type MechanismInfo } from "./mechanism.js";
 import { SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
 import { compareStrength, isWeaker, type Strength, strengthOf } from "./strength.js";
 
@@ -27,7 +27,9 @@ export interface ClientPolicy {
 }
 
 /** Options of {@link authenticate}. */
-export interface AuthenticateOptions extends Omit<ClientSettings, "offered">, StateMachineOptions {
+export interface AuthenticateOptions
+  extends Omit<ClientSettings, "offered" | "requireEncryption">,
+    StateMachineOptions {
   readonly policy?: ClientPolicy | undefined;
   /** `strength` (default) takes the strongest first; `given` takes the caller's own order. */
   readonly order?: "strength" | "given" | undefined;
@@ -193,7 +195,8 @@ function settingsFor(
   options: AuthenticateOptions,
 ): ClientSettings {
   const given = options.channelBinding ?? mechanisms.find((each) => each.channelBinding)?.channelBinding;
-  return { ...options, offered, channelBinding: options.policy?.channelBinding === "disable" ? undefined : given };
+  const { requireEncryption, channelBinding } = options.policy ?? {};
+  return { ...options, requireEncryption, offered, channelBinding: channelBinding === "disable" ? undefined : given };
 }
 
 /** Looks once more before success is reported: the protocol said it, and policy got what it wanted (R-GEN-26). */
@@ -206,7 +209,9 @@ function checkOutcome(machine: SASLStateMachine, outcome: ClientOutcome, policy:
 }
 
 function noneAcceptable(offered: readonly string[], skipped: readonly Skipped[]): SASLFailure {
-  const reasons = skipped.map(({ mechanism, reason }) => `${mechanism}: ${reason}`).join("; ");
+  // What cannot be a name is the peer's own text, and stays out of messages.
+  const named = skipped.filter(({ mechanism }) => isMechanismName(mechanism)).slice(0, 32);
+  const reasons = named.map(({ mechanism, reason }) => `${mechanism}: ${reason}`).join("; ");
   const message = offered.length ? `nothing offered is acceptable (${reasons})` : "the server offers no mechanism";
   return withSkipped(new SASLFailure("no-common-mechanism", message), skipped);
 }

@@ -43,6 +43,8 @@ export interface ClientSettings extends ContextSettings {
   readonly iterations?: Partial<IterationBounds> | undefined;
   /** Keeps derived SCRAM keys from one login to the next. */
   readonly keyCache?: ScramKeyCache | undefined;
+  /** Whether what needs a protected channel keeps off others. Default true; false sends passwords in the clear. */
+  readonly requireEncryption?: boolean | undefined;
   /** Sees every message: `tracer(listener)` shows it decoded and without secrets. */
   readonly trace?: Tracer | undefined;
 }
@@ -159,7 +161,8 @@ class ClientExchange extends BaseContext implements ClientContext {
       await this.#play();
     } catch (error) {
       this.#ended?.(false);
-      if (this.#machine.state === "challenge") await this.#machine.abort();
+      const { state } = this.#machine;
+      if (state === "initial" || state === "challenge") await this.#machine.abort(); // lets go of its timer, too
       throw isSASLError(error) || error instanceof TypeError
         ? error
         : new SASLFailure("aborted", `${this.#plugin.name} failed on this side`, { cause: error });
@@ -175,6 +178,9 @@ class ClientExchange extends BaseContext implements ClientContext {
   }
 
   async #play(): Promise<void> {
+    if (this.#plugin.needsProtection && this.settings.requireEncryption !== false && !this.#machine.secure) {
+      throw new SASLFailure("channel-not-protected", `${this.#plugin.name} needs an encrypted channel`); // R-PLAIN-06
+    }
     const half = (this.#plugin.client as NonNullable<Mechanism["client"]>)(this);
     const machine = this.#machine;
     try {

@@ -45,7 +45,7 @@ const clientHalf: Mechanism = {
   needs: "password",
   source: "draft-murchison-sasl-login-00",
   client,
-  secrets: /^.*[^:]$/s, // prompts end with a colon; names and passwords look alike
+  secrets: /^(?!(?:User ?name|Password):?\0?$).+$/is, // all but the usual prompts: names and passwords look alike
 };
 
 export const login: Mechanism = /* @__PURE__ */ withServer(clientHalf, server);
