@@ -27,7 +27,7 @@ export interface AccountProperties {
   readonly userPassword?: string | undefined;
   /** SCRAM verifiers, at most one for each hash (RFC 5803). Secret. */
   readonly authPassword?: readonly ScramVerifier[] | undefined;
-  /** True for an account that may not log in at present. */
+  /** True for an account that may not log in at present. Looked at always, also when nobody asked for it. */
   readonly disabled?: boolean | undefined;
   readonly [property: string]: unknown;
 }

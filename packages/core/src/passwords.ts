@@ -9,7 +9,7 @@ import { isBytes } from "./internal/bytes.js";
 import type { MechanismContext } from "./mechanism.js";
 import { scramHashNamed } from "./mechanisms/scram/hashes.js";
 import { keysFromPassword, verifierFromKeys } from "./mechanisms/scram/keys.js";
-import type { Digest } from "./runtime/contract.js";
+import type { Digest, MaybePromise } from "./runtime/contract.js";
 import type { ScramHabits } from "./scram-habits.js";
 
 /**
@@ -26,9 +26,11 @@ export async function passwordMatches(
   const given = ctx.bytes(await ctx.prepare(password, "query"));
   if (given.length === 0) return false; // RFC 4616 §2
   const { userPassword, authPassword } = account.properties;
-  const stored = sound(authPassword?.find((each) => scramHashNamed(each.hash)));
+  const stored = authPassword && sound(authPassword.find((each) => scramHashNamed(each.hash)));
   if (stored) habits.learn(stored);
-  const derived = await matchesVerifier(ctx, habits, account.name, stored, given);
+  // Derives once wherever accounts here have verifiers, so that those without one take as long (R-SCRAM-25).
+  const hash = scramHashNamed(stored?.hash ?? habits.usualHash ?? "");
+  const derived = hash !== undefined && (await matchesVerifier(ctx, habits, account.name, hash.digest, stored, given));
   if (userPassword === undefined) return derived && stored !== undefined;
   return ctx.equal(given, ctx.bytes(await ctx.prepare(userPassword, "stored")));
 }
@@ -50,16 +52,14 @@ function sound(verifier: ScramVerifier | undefined): ScramVerifier | undefined {
   return verifier;
 }
 
-/** Derives once wherever accounts here have verifiers, so that those without one take as long (R-SCRAM-25). */
 async function matchesVerifier(
   ctx: MechanismContext,
   habits: ScramHabits,
   name: string,
+  digest: Digest,
   stored: ScramVerifier | undefined,
   password: Uint8Array,
 ): Promise<boolean> {
-  const digest = scramHashNamed(stored?.hash ?? habits.usualHash ?? "")?.digest;
-  if (digest === undefined) return false;
   const { salt, iterations } = stored ?? (await habits.invent(digest, name));
   const keys = await keysFromPassword(ctx, digest, password, salt, iterations);
   return ctx.equal(await ctx.hash(digest, keys.clientKey), stored?.storedKey ?? keys.serverKey);
@@ -69,18 +69,25 @@ async function matchesVerifier(
  * The account's verifier for a hash; made from its password where there is one; otherwise one that no proof satisfies,
  * with the salt and count the name would have (R-SCRAM-25).
  */
-export async function verifierFor(
+export function verifierFor(
+  ctx: MechanismContext,
+  habits: ScramHabits,
+  account: Account,
+  digest: Digest,
+): MaybePromise<ScramVerifier> {
+  const stored = sound(account.properties.authPassword?.find((each) => each.hash === digest.name));
+  if (stored === undefined) return inventedVerifier(ctx, habits, account, digest);
+  habits.learn(stored);
+  return stored;
+}
+
+async function inventedVerifier(
   ctx: MechanismContext,
   habits: ScramHabits,
   account: Account,
   digest: Digest,
 ): Promise<ScramVerifier> {
-  const { userPassword, authPassword } = account.properties;
-  const stored = sound(authPassword?.find((each) => each.hash === digest.name));
-  if (stored !== undefined) {
-    habits.learn(stored);
-    return stored;
-  }
+  const { userPassword } = account.properties;
   const { salt, iterations } = await habits.invent(digest, account.name);
   if (userPassword !== undefined) habits.derives = true;
   if (!habits.derives) {

@@ -38,7 +38,9 @@ export const nativeHashes: readonly ScramHash[] = /* @__PURE__ */ Object.freeze(
   hashSha1,
 ]);
 
+const everyHash: readonly ScramHash[] = /* @__PURE__ */ [...nativeHashes, hashSha224, hashSha3_512];
+
 /** The row of a stored verifier's hash; `undefined` for a name nobody here knows. For servers: it names the whole family. */
 export function scramHashNamed(name: string): ScramHash | undefined {
-  return [...nativeHashes, hashSha224, hashSha3_512].find((each) => each.digest.name === name);
+  return everyHash.find((each) => each.digest.name === name);
 }
