@@ -34,9 +34,9 @@ export function authenticate<E>(
   const { mechanisms: offered, bindingTypes } = discover(features, transport.adapter);
   const client = new SASLClient(transport, options.limits);
   return authenticateOver(client, offered, mechanisms, {
-    service: "xmpp",
-    channelBinding: transport.channelBinding,
-    serverBindingTypes: bindingTypes,
     ...options,
+    service: options.service ?? "xmpp",
+    channelBinding: options.channelBinding ?? transport.channelBinding,
+    serverBindingTypes: options.serverBindingTypes ?? bindingTypes,
   });
 }

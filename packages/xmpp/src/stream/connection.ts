@@ -53,7 +53,7 @@ export interface XMPPConnectionOptions<E> {
   readonly hosts: readonly string[];
   /** Whether TLS comes first where it can be had. Default true; false offers SASL before STARTTLS as well. */
   readonly requireTLS?: boolean | undefined;
-  /** Failed attempts after which another one may follow, 2 to 5 (RFC 6120 §6.4.5). Default 3. */
+  /** Failed attempts after which another one may follow, 2 to 5 (RFC 6120 §6.4.5). Default 5. */
   readonly maxRetries?: number | undefined;
   /** Longest SASL message, in octets after base64. Default 65536. */
   readonly maxMessageBytes?: number | undefined;
@@ -81,7 +81,7 @@ export interface AuthenticatedStream<E> {
   close(condition?: StreamCondition, text?: string): void;
 }
 
-const DEFAULT_RETRIES = 3;
+const DEFAULT_RETRIES = 5;
 
 /** One connection. Make it, then `run()` it. */
 export class XMPPConnection<E> {
