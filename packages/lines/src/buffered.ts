@@ -18,7 +18,9 @@ export abstract class BufferedTransport implements ServerTransport {
   abstract readonly secure: boolean;
   abstract readonly channelBinding?: ChannelBinding | undefined;
   readonly #splitter: LineSplitter = new LineSplitter();
-  #ended: SASLFailure | undefined;
+  #ended = false;
+  /** Why the input ended, where that is known. */
+  #cause: unknown;
   #paused = false;
   /** What the pending read wants: a line of so many octets at most, or, below zero, exactly so many octets. */
   #wanted = 0;
@@ -65,17 +67,22 @@ export abstract class BufferedTransport implements ServerTransport {
     }
   }
 
-  /** Nothing more will arrive. What has arrived can still be read; after that reads throw `error`. */
-  protected endInput(error: SASLFailure): void {
-    this.#ended ??= error;
-    this.#settle()?.(this.#ended);
+  /**
+   * Nothing more will arrive. What has arrived can still be read; after that reads throw `connection-lost`, with the cause
+   * that was given first. The error is made when somebody reads: most connections end while nobody does.
+   */
+  protected endInput(cause?: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#cause = cause;
+    this.#settle()?.(connectionLost(cause));
   }
 
   #read(wanted: number): MaybePromise<string | Uint8Array> {
     if (this.#resolve !== undefined) throw new TypeError("another read is still pending");
     const ready = this.#take(wanted);
     if (ready !== undefined) return ready;
-    if (this.#ended) throw this.#ended;
+    if (this.#ended) throw connectionLost(this.#cause);
     this.#resume();
     this.#wanted = wanted;
     return new Promise((resolve, reject) => {

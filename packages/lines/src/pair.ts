@@ -55,8 +55,8 @@ class MemoryTransport extends BufferedTransport {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.endInput(connectionLost());
-    this.peer.endInput(connectionLost());
+    this.endInput();
+    this.peer.endInput();
   }
 
   protected setPaused(): void {}

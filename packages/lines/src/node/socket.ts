@@ -123,7 +123,7 @@ class SocketTransport extends BufferedTransport implements NodeLineTransport {
   }
 
   end(cause?: unknown): void {
-    this.endInput(connectionLost(cause));
+    this.endInput(cause);
     if (this.socket.destroyed) this.#detach();
   }
 
