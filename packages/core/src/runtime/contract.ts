@@ -35,3 +35,9 @@ export declare function randomBytes(count: number): Uint8Array;
 
 /** UTF-8 octets of well-formed text, as an array of the caller's own. */
 export declare function encodeText(text: string): Uint8Array<ArrayBuffer>;
+
+/** Canonical base64 (RFC 4648 §4): padded, no line breaks. */
+export declare function toBase64(bytes: Uint8Array): string;
+
+/** What base64 decodes to, read as leniently as the runtime likes, as an array of the caller's own; `undefined` where it gives up. */
+export declare function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined;

@@ -99,3 +99,12 @@ export function encodeText(text: string): Uint8Array<ArrayBuffer> {
   const { buffer, byteOffset, length } = Buffer.from(text, "utf8");
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
 }
+
+export function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = Buffer.from(text, "base64");
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
+}

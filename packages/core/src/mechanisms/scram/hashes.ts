@@ -38,9 +38,8 @@ export const nativeHashes: readonly ScramHash[] = /* @__PURE__ */ Object.freeze(
   hashSha1,
 ]);
 
-const everyHash: readonly ScramHash[] = /* @__PURE__ */ [...nativeHashes, hashSha224, hashSha3_512];
-
 /** The row of a stored verifier's hash; `undefined` for a name nobody here knows. For servers: it names the whole family. */
 export function scramHashNamed(name: string): ScramHash | undefined {
-  return everyHash.find((each) => each.digest.name === name);
+  // Not a constant: bundlers keep a spread that nobody uses, and with it all hashes.
+  return [...nativeHashes, hashSha224, hashSha3_512].find((each) => each.digest.name === name);
 }
