@@ -215,4 +215,4 @@ export function isMechanismName(name: string): boolean {
 }
 
 /** Properties of nobody. */
-export const noProperties: AccountProperties = Object.freeze({});
+export const noProperties: AccountProperties = /* @__PURE__ */ Object.freeze({});

@@ -33,7 +33,7 @@ export interface OAuthError {
 }
 
 const separator = "\x01";
-const kvsep = new Uint8Array([1]);
+const kvsep = /* @__PURE__ */ new Uint8Array([1]);
 
 async function* bearerClient(ctx: ClientContext): ClientConversation {
   const { token, authzid, username } = await ctx.credentials("token");
