@@ -21,7 +21,8 @@ function project(
     root: `${root}${dir}`,
     resolve: { conditions, alias },
     ssr: { resolve: { conditions } },
-    test: { name, include, exclude: ["**/node_modules/**", "**/dist/**", ...exclude] },
+    // No module here keeps state, so that files can share a process; that halves the time.
+    test: { name, isolate: false, include, exclude: ["**/node_modules/**", "**/dist/**", ...exclude] },
   };
 }
 

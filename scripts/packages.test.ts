@@ -13,9 +13,9 @@ function targets(
   return Object.entries(value).flatMap(([key, inner]) => targets(inner, [...conditions, key]));
 }
 
-/** The source a built file comes from. */
+/** The source that a compiled or bundled file comes from. */
 function sourceOf(file: string): string {
-  return file.replace(/^\.\/dist\//, "./src/").replace(/(\.d\.ts|\.js)$/, ".ts");
+  return file.replace(/^\.\/(dist|lib)\//, "./src/").replace(/(\.d\.ts|\.js)$/, ".ts");
 }
 
 for (const { path, manifest } of publishedPackages()) {

@@ -9,7 +9,7 @@
 import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { initialFiles, inputsOf, packageOf } from "./lib/bundle.mjs";
+import { initialFiles, packageOf, sizeBySource } from "./lib/bundle.mjs";
 import { root, say } from "./lib/run.mjs";
 
 /**
@@ -17,11 +17,11 @@ import { root, say } from "./lib/run.mjs";
  * @property {string} file in `scripts/size/`
  * @property {string} what
  * @property {number} limitBytes gzipped
- * @property {readonly string[]} mechanisms files or folders of `packages/core/dist/mechanisms/` it may load; all others add nothing
+ * @property {readonly string[]} mechanisms files or folders of `packages/core/src/mechanisms/` it may load; all others add nothing
  * @property {readonly RegExp[]} [later] loaded when needed: there is such an input, and none of them at the start
  */
 
-const saslprepTables = /\/packages\/core\/dist\/.*(saslprep|stringprep).*tables/;
+const saslprepTables = /\/packages\/core\/src\/text\/stringprep-tables\./;
 
 /** @type {readonly Program[]} */
 const programs = [
@@ -42,21 +42,22 @@ const programs = [
   {
     file: "core-all.ts",
     what: "sasl-core with every mechanism, clients and servers",
-    limitBytes: 20_000,
-    mechanisms: [""],
+    limitBytes: 22_000,
+    mechanisms: ["*"],
     later: [saslprepTables],
   },
 ];
 
 /** Never in a browser, whatever the program. */
-const nodeOnly = /\/packages\/[a-z]+\/dist\/(node\/|runtime\/(soft-digests-)?node\.js)/;
-const mechanismFile = /\/packages\/core\/dist\/mechanisms\/([^/.]+)/;
+const nodeOnly = /\/packages\/[a-z]+\/src\/(node\/|runtime\/(soft-digests-)?node\.ts)/;
+const mechanismFile = /\/packages\/core\/src\/mechanisms\/([^/.]+)/;
 
 /**
  * @param {Program} program
  * @returns {Promise<string[]>} the faults
  */
 async function measure({ file, what, limitBytes, mechanisms, later = [] }) {
+  const outdir = join(root, "node_modules/.cache/sasl/size");
   const { outputFiles, metafile } = await build({
     entryPoints: [join(root, "scripts/size", file)],
     absWorkingDir: root,
@@ -67,39 +68,55 @@ async function measure({ file, what, limitBytes, mechanisms, later = [] }) {
     target: "es2022",
     minify: true,
     metafile: true,
+    // The maps of the packages lead through to their sources.
+    sourcemap: "external",
+    sourcesContent: false,
     write: false,
-    outdir: join(root, "node_modules/.cache/sasl/size"),
+    outdir,
     external: ["ltx", "@xmldom/xmldom"],
     logLevel: "error",
   });
-  const bytes = new Map(
-    outputFiles.map(({ path, contents }) => [relative(root, path).replaceAll("\\", "/"), contents]),
-  );
+  const files = new Map(outputFiles.map(({ path, text }) => [relative(root, path).replaceAll("\\", "/"), text]));
+  const chunks = [...files.keys()].filter((name) => name.endsWith(".js"));
   const initial = initialFiles(metafile);
-  const minified = sum(initial.map((name) => bytes.get(name)?.length ?? 0));
-  const gzipped = sum(initial.map((name) => gzipSync(bytes.get(name) ?? "", { level: 9 }).length));
-  const inputs = inputsOf(metafile, initial);
+
+  /** @param {readonly string[]} names */
+  const sourcesOf = (names) =>
+    names
+      .flatMap((name) => sizeBySource(files.get(name) ?? "", JSON.parse(files.get(`${name}.map`) ?? "{}")))
+      .map(({ source, size }) => ({ source: join(outdir, source).replaceAll("\\", "/"), size }));
+
+  const minified = sum(initial.map((name) => Buffer.byteLength(files.get(name) ?? "")));
+  const gzipped = sum(initial.map((name) => gzipSync(files.get(name) ?? "", { level: 9 }).length));
+  const atStart = sourcesOf(initial);
+  const everything = sourcesOf(chunks);
 
   const faults = [];
   if (gzipped > limitBytes) faults.push(`${gzipped} bytes gzipped, limit ${limitBytes}`);
-  for (const { name } of inputs) {
-    if (nodeOnly.test(name)) faults.push(`${name} is for Node.js only`);
-    const mechanism = mechanismFile.exec(name)?.[1];
-    const known =
-      mechanism === undefined || mechanism === "index" || mechanisms.some((m) => m === "" || m === mechanism);
-    if (!known) faults.push(`${name} is a mechanism this program does not use`);
+  for (const { source } of everything) {
+    if (nodeOnly.test(source)) faults.push(`${packageOf(source)} is for Node.js only`);
   }
-  const everything = inputsOf(metafile, Object.keys(metafile.outputs));
+  const known = new Set(["index", ...mechanisms]);
+  for (const { source, size } of everything) {
+    const mechanism = mechanismFile.exec(source)?.[1];
+    if (mechanism !== undefined && !mechanisms.includes("*") && !known.has(mechanism)) {
+      faults.push(`${size} bytes of ${packageOf(source)}, a mechanism that this program does not use`);
+    }
+  }
+  for (const name of mechanisms) {
+    const found = name === "*" || atStart.some(({ source }) => mechanismFile.exec(source)?.[1] === name);
+    if (!found) faults.push(`nothing of the mechanism ${name}: are the source maps complete?`);
+  }
   for (const pattern of later) {
-    const early = inputs.filter(({ name }) => pattern.test(name));
-    for (const { name } of early) faults.push(`${name} is loaded at the start`);
-    if (!everything.some(({ name }) => pattern.test(name)))
-      faults.push(`nothing matches ${pattern}: is it loaded at all?`);
+    const early = atStart.filter(({ source }) => pattern.test(source));
+    for (const { source } of early) faults.push(`${packageOf(source)} is loaded at the start`);
+    const exists = everything.some(({ source }) => pattern.test(source));
+    if (!exists) faults.push(`nothing matches ${pattern}: is it loaded at all?`);
   }
 
   say(`${what}: ${minified} minified, ${gzipped} gzipped of ${limitBytes}`);
   if (process.argv.includes("-v")) {
-    for (const { name, bytes: size } of inputs) say(`  ${String(size).padStart(6)}  ${packageOf(name)}`);
+    for (const { source, size } of atStart) say(`  ${String(size).padStart(6)}  ${packageOf(source)}`);
   }
   return faults.map((fault) => `${file}: ${fault}`);
 }

@@ -26,18 +26,57 @@ export function initialFiles({ outputs }) {
 }
 
 /**
- * What is in the given output files, largest first; inputs of which nothing was kept are left out.
+ * How many characters of a generated file come from which source, by its source map; largest first. What the bundler
+ * itself wrote has no source and is left out.
  *
- * @param {Metafile} metafile
- * @param {readonly string[]} names of output files
- * @returns {{ name: string, bytes: number }[]} `name` begins with a slash
+ * @param {string} code
+ * @param {{ sources: readonly string[], mappings: string }} map version 3, of this code
+ * @returns {{ source: string, size: number }[]}
  */
-export function inputsOf({ outputs }, names) {
-  return names
-    .flatMap((output) => Object.entries(outputs[output]?.inputs ?? {}))
-    .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
-    .map(([name, { bytesInOutput }]) => ({ name: `/${name}`, bytes: bytesInOutput }))
-    .sort((a, b) => b.bytes - a.bytes);
+export function sizeBySource(code, { sources, mappings }) {
+  /** @type {Map<string, number>} */
+  const sizes = new Map();
+  const lines = code.split("\n");
+  let sourceIndex = 0;
+  for (const [index, line] of mappings.split(";").entries()) {
+    const length = lines[index]?.length ?? 0;
+    let column = 0;
+    /** @type {string | undefined} */
+    let current;
+    for (const segment of line === "" ? [] : line.split(",")) {
+      const [columnDelta = 0, sourceDelta] = decodeVlq(segment);
+      if (current !== undefined) sizes.set(current, (sizes.get(current) ?? 0) + columnDelta);
+      column += columnDelta;
+      sourceIndex += sourceDelta ?? 0;
+      current = sourceDelta === undefined ? undefined : sources[sourceIndex];
+    }
+    if (current !== undefined) sizes.set(current, (sizes.get(current) ?? 0) + length - column);
+  }
+  return [...sizes].map(([source, size]) => ({ source, size })).sort((a, b) => b.size - a.size);
+}
+
+const base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/**
+ * The numbers of one source map segment: base64 digits of five bits, least significant first, the lowest bit the sign.
+ *
+ * @param {string} segment
+ * @returns {number[]}
+ */
+function decodeVlq(segment) {
+  const numbers = [];
+  let value = 0;
+  let shift = 0;
+  for (const character of segment) {
+    const digit = base64.indexOf(character);
+    value |= (digit & 31) << shift;
+    shift += 5;
+    if ((digit & 32) === 0) {
+      numbers.push(value & 1 ? -(value >> 1) : value >> 1);
+      value = shift = 0;
+    }
+  }
+  return numbers;
 }
 
 /**
