@@ -24,9 +24,9 @@ const row = (digest: Digest, rank: number, source: string): ScramHash => ({
 });
 
 export const hashSha1: ScramHash = /* @__PURE__ */ row(sha1, 160, "RFC 5802");
-export const hashSha224: ScramHash = /* @__PURE__ */ row(sha224, 224, "RFC 5802, hash of FIPS 180-4");
+export const hashSha224: ScramHash = /* @__PURE__ */ row(sha224, 224, "RFC 5802 with SHA-224");
 export const hashSha256: ScramHash = /* @__PURE__ */ row(sha256, 256, "RFC 7677");
-export const hashSha384: ScramHash = /* @__PURE__ */ row(sha384, 384, "RFC 5802, hash of FIPS 180-4");
+export const hashSha384: ScramHash = /* @__PURE__ */ row(sha384, 384, "RFC 5802 with SHA-384");
 export const hashSha512: ScramHash = /* @__PURE__ */ row(sha512, 512, "draft-melnikov-scram-sha-512");
 export const hashSha3_512: ScramHash = /* @__PURE__ */ row(sha3_512, 513, "draft-melnikov-scram-sha3-512");
 

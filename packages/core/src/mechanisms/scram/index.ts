@@ -62,7 +62,7 @@ function info({ name, rank, source }: ScramHash, plus: boolean): MechanismInfo {
     bindable: !plus,
     rank,
     needs: "scram",
-    source: plus ? `${source}, RFC 5802 §6` : source,
+    source,
   };
 }
 
