@@ -49,7 +49,7 @@ test("what is imported with import() does not count, what it shares with the ent
   const lazy = Object.keys(metafile.outputs).filter((name) => name.endsWith(".js") && !initial.includes(name));
   expect(lazy).toHaveLength(1);
   expect(sizes(lazy[0] ?? "")).toMatchObject({ lazy: expect.any(Number), table: expect.any(Number) });
-  expect(sizes(lazy[0] ?? "")["table"]).toBeLessThan(20);
+  expect(sizes(lazy[0] ?? "").table).toBeLessThan(20);
 });
 
 test("sizeBySource counts to the next segment, to the end of the line and not what has no source", () => {
