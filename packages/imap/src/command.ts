@@ -5,7 +5,7 @@
  */
 import { SASLFailure } from "sasl-core";
 import { decodeUtf8 } from "sasl-core/plugin";
-import type { ServerTransport } from "sasl-lines";
+import { DEFAULT_MAX_LINE_BYTES, type ServerTransport } from "sasl-lines";
 import { cut } from "./status.js";
 import { isTag } from "./tag.js";
 
@@ -45,13 +45,24 @@ const literalAtEnd: RegExp = /\{([0-9]{1,10})(\+?)\}$/;
  * reserved in advance (R-IMAP-18).
  *
  * @returns a fault for a command that cannot be read.
- * @throws {SASLFailure} `connection-lost`.
+ * @throws {SASLFailure} `connection-lost`; `incorrect-encoding` for a bare CR or LF, after which nothing can be read.
  */
 export async function readCommand(wire: ServerTransport, limits: CommandLimits = {}): Promise<Command | CommandFault> {
-  const { maxLineBytes = 12_288, maxLiteralBytes = 4096, maxLiterals = 4 } = limits;
-  const first = await readLine(wire, maxLineBytes);
-  if (typeof first !== "string") return first;
-  const [tag, rest] = cut(first, " ");
+  const line = await readLine(wire, limits.maxLineBytes ?? DEFAULT_MAX_LINE_BYTES);
+  return line === undefined ? tooLong : completeCommand(wire, line, limits);
+}
+
+/** The answer to a line over the limit; its tag may not even have been read. */
+export const tooLong: CommandFault = { reply: "* BAD Line is too long\r\n", fatal: false };
+
+/** The rest of a command whose first line has been read; see {@link readCommand}. */
+export async function completeCommand(
+  wire: ServerTransport,
+  line: string,
+  limits: CommandLimits,
+): Promise<Command | CommandFault> {
+  const { maxLineBytes = DEFAULT_MAX_LINE_BYTES, maxLiteralBytes = 4096, maxLiterals = 4 } = limits;
+  const [tag, rest] = cut(line, " ");
   const [name] = cut(rest, " ");
   if (!isTag(tag)) return { reply: "* BAD No tag\r\n", fatal: false };
   if (!/^[A-Za-z]{1,32}$/.test(name)) return { reply: `${tag} BAD No command\r\n`, fatal: false };
@@ -62,27 +73,26 @@ export async function readCommand(wire: ServerTransport, limits: CommandLimits =
   const takesLiterals = name.toUpperCase() !== "AUTHENTICATE";
   for (let literal = literalAtEnd.exec(text); takesLiterals && literal; literal = literalAtEnd.exec(text)) {
     const count = Number(literal[1]);
-    const announcedOnly = literal[2] === ""; // the octets come only when asked for (RFC 9051 §4.3)
+    const onlyAnnounced = literal[2] === ""; // the octets come only when asked for (RFC 9051 §4.3)
     if (count > maxLiteralBytes || literals.length >= maxLiterals) {
-      return { reply: `${tag} BAD [TOOBIG] Literal is too long\r\n`, fatal: !announcedOnly };
+      return { reply: `${tag} BAD [TOOBIG] Literal is too long\r\n`, fatal: !onlyAnnounced };
     }
-    if (announcedOnly) await wire.write("+ Ready\r\n");
+    if (onlyAnnounced) await wire.write("+ Ready\r\n");
     literals.push(await wire.readBytes(count));
-    const more = await readLine(wire, maxLineBytes - text.length);
-    if (typeof more !== "string") return more;
+    const more = await readLine(wire, Math.max(1, maxLineBytes - text.length));
+    if (more === undefined) return tooLong;
     text += more;
     if (more === "") break; // the literal was the end, and its own "{count}" is no new one
   }
   return { tag, name: name.toUpperCase(), arguments: text, literals };
 }
 
-async function readLine(wire: ServerTransport, maxBytes: number): Promise<string | CommandFault> {
+/** `undefined` for a line over the limit. */
+async function readLine(wire: ServerTransport, maxBytes: number): Promise<string | undefined> {
   try {
-    return await wire.readLine(Math.max(1, maxBytes));
+    return await wire.readLine(maxBytes);
   } catch (error) {
-    const { code } = error as Partial<SASLFailure>;
-    if (code === "limit-exceeded") return { reply: "* BAD Line is too long\r\n", fatal: false };
-    if (code === "incorrect-encoding") return { reply: "* BYE Lines end with CRLF\r\n", fatal: true }; // R-SMTP-21's rule
+    if ((error as Partial<SASLFailure>).code === "limit-exceeded") return undefined;
     throw error;
   }
 }
