@@ -36,11 +36,12 @@ export interface WebSocketFramingOptions {
   readonly maxMessageLength?: number | undefined;
   /** Longest message accepted afterwards. Default 10485760. */
   readonly maxAuthenticatedLength?: number | undefined;
-  /** Messages that may wait until they are asked for. Default 1000; more end the connection. */
-  readonly maxWaiting?: number | undefined;
 }
 
 const OPEN = 1;
+
+/** Messages that nobody asked for yet may together be so many times as long as one. */
+const WAITING_MESSAGES = 4;
 
 /** Frames a stream over a WebSocket, client or server side. */
 export class WebSocketFraming<E> implements Framing<E> {
@@ -50,6 +51,7 @@ export class WebSocketFraming<E> implements Framing<E> {
   readonly #options: WebSocketFramingOptions;
   #maxLength: number;
   #waiting: string[] = [];
+  #waitingLength = 0;
   #reader: { resolve: (message: string) => void; reject: (error: unknown) => void } | undefined;
   #ended: SASLFailure | StreamViolation | undefined;
 
@@ -77,8 +79,9 @@ export class WebSocketFraming<E> implements Framing<E> {
   }
 
   async next(): Promise<StreamEvent<E>> {
-    const message = this.#waiting.shift() ?? (await this.#wait());
-    return this.#read(message);
+    const message = this.#waiting.shift();
+    this.#waitingLength -= message?.length ?? 0;
+    return this.#read(message ?? (await this.#wait()));
   }
 
   open(attributes: Attributes): void {
@@ -102,6 +105,7 @@ export class WebSocketFraming<E> implements Framing<E> {
   discard(): boolean {
     const some = this.#waiting.length > 0;
     this.#waiting = [];
+    this.#waitingLength = 0;
     return some;
   }
 
@@ -125,8 +129,11 @@ export class WebSocketFraming<E> implements Framing<E> {
     } else if (this.#reader) {
       this.#reader.resolve(data);
       this.#reader = undefined;
-    } else if (this.#waiting.push(data) > (this.#options.maxWaiting ?? 1000)) {
+    } else if (this.#waitingLength + data.length > WAITING_MESSAGES * this.#maxLength) {
       this.#stop(new StreamViolation("policy-violation", "too many messages"));
+    } else {
+      this.#waitingLength += data.length;
+      this.#waiting.push(data);
     }
   }
 

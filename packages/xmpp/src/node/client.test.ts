@@ -138,6 +138,12 @@ describe("SocketStream", () => {
     const opening = rejection(stream.open());
     controller.abort();
     expect(await opening).toMatchObject({ code: "aborted" });
+    const later = new AbortController();
+    const opened = await peer((socket) => void socket.write(HEADER + features()), { signal: later.signal });
+    await opened.open();
+    const receiving = rejection(opened.receive());
+    later.abort(new Error("enough"));
+    expect(await receiving).toMatchObject({ code: "aborted", cause: { message: "enough" } });
     const before = await peer(() => {}, { signal: AbortSignal.abort() });
     expect(await rejection(before.open())).toMatchObject({ code: "aborted" });
   });

@@ -54,7 +54,10 @@ export class ClientStream<E> implements ElementTransport<E> {
     this.adapter = parts.adapter;
     this.#secure = parts.secure;
     this.#channelBinding = parts.channelBinding;
+    options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
+
+  readonly #onAbort = (): void => this.close();
 
   get secure(): boolean {
     return this.#secure;
@@ -112,6 +115,7 @@ export class ClientStream<E> implements ElementTransport<E> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.options.signal?.removeEventListener("abort", this.#onAbort);
     if (this.#opened) this.parts.framing.close();
     this.parts.framing.end();
   }
@@ -151,11 +155,16 @@ export class ClientStream<E> implements ElementTransport<E> {
     try {
       event = await framing.next();
     } catch (error) {
+      if (this.options.signal?.aborted) throw this.#aborted();
       throw error instanceof StreamViolation ? this.#violated(error) : error;
     }
     if (event.type !== "element" || !isStreamError(event.element, adapter)) return event;
     this.close(); // RFC 6120 §4.9.1.1: a stream error is the end
     throw parseStreamError(event.element, adapter);
+  }
+
+  #aborted(): SASLFailure {
+    return new SASLFailure("aborted", "the connection was given up", { cause: this.options.signal?.reason });
   }
 
   #unexpected(what: string): SASLFailure {
@@ -185,7 +194,7 @@ export class ClientStream<E> implements ElementTransport<E> {
     const stopped = new Promise<never>((_, reject) => {
       stop = reject;
     });
-    const onAbort = () => stop(new SASLFailure("aborted", "the connection was given up", { cause: signal?.reason }));
+    const onAbort = () => stop(this.#aborted());
     const timer = setTimeout(() => stop(new SASLFailure("timed-out", `no answer within ${timeoutMs} ms`)), timeoutMs);
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted) onAbort();
