@@ -4,7 +4,7 @@
  * @module
  */
 import type { Socket } from "node:net";
-import { authenticate, type Discovery, discover } from "sasl-xmpp";
+import { authenticate, type Discovery, discover, formatJid, normalizeLocal } from "sasl-xmpp";
 import { SocketStream } from "sasl-xmpp/node";
 import { tlsOptions } from "./connect.js";
 import { connectRoute, explained, type Offer, type Progress, type Route, type Session } from "./session.js";
@@ -13,12 +13,15 @@ import { connectRoute, explained, type Offer, type Progress, type Route, type Se
  * Opens a stream up to its features.
  *
  * @param domain the `to` of the stream: the domain of the account.
+ * @param user whose features to ask for: some servers offer more to a client that says who it is.
  */
-export async function openXmpp(route: Route, progress: Progress, domain: string): Promise<Session> {
+export async function openXmpp(route: Route, progress: Progress, domain: string, user?: string): Promise<Session> {
   const { signal, mode, tls, name } = route;
   const socket = await connectRoute(route);
   progress.onSocket?.(socket);
-  const stream = new SocketStream(socket, { domain, signal, timeoutMs: MAX_TIMEOUT_MS });
+  const local = user === undefined ? undefined : normalizeLocal(user);
+  const from = local === undefined ? undefined : formatJid({ local, domain });
+  const stream = new SocketStream(socket, { domain, from, signal, timeoutMs: MAX_TIMEOUT_MS });
   let features = await stream.open();
   const first = offerOf(discover(features, stream.adapter));
   progress.onOffer?.(first, mode === "implicit");

@@ -63,15 +63,19 @@ function domainOf({ protocol, host }: Target, { domain }: ConnectionOptions): st
   return protocol === "xmpp" ? (domain ?? host) : host;
 }
 
-/** Opens the connection a route leads to, in the protocol of its target. */
-export function openSession(route: Route, progress: Progress): Promise<Session> {
+/**
+ * Opens the connection a route leads to, in the protocol of its target.
+ *
+ * @param asUser whether to say in advance whom the target names.
+ */
+export function openSession(route: Route, progress: Progress, asUser = false): Promise<Session> {
   switch (route.target.protocol) {
     case "imap":
       return openImap(route, progress);
     case "smtp":
       return openSmtp(route, progress);
     case "xmpp":
-      return openXmpp(route, progress, route.name);
+      return openXmpp(route, progress, route.name, asUser ? route.target.user : undefined);
   }
 }
 

@@ -26,7 +26,7 @@ export async function probe(url: string, options: ConnectionOptions, io: Io): Pr
   const follower = new Follower();
   try {
     return await within(signal, options.timeout, follower, async () => {
-      const session = await openSession(route, follower);
+      const session = await openSession(route, follower, true);
       const { elapsedMs } = follower;
       const report = { ok: true, ...reportOf(target, session, options), elapsedMs };
       if (options.json) printJson(io, report);

@@ -6,10 +6,11 @@
 import { readFile } from "node:fs/promises";
 import { type AccountStore, memoryAccounts } from "sasl-core";
 import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
-import { type Io, printJson } from "../output.js";
+import type { Io } from "../output.js";
 import { openPasswdFile, unreadable } from "../passwd-file.js";
 import { type LoginEvent, type ServiceName, serviceNames, startServer, type TestServer } from "../server/index.js";
 import { checkPair, readCertificates, readPem } from "./connection-options.js";
+import { EventLog } from "./event-log.js";
 import { chooseServed } from "./served-mechanisms.js";
 import { type TokenOptions, tokenVerifier } from "./tokens.js";
 
@@ -45,6 +46,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   if ((options.cert === undefined) !== (options.key === undefined)) throw usageError("--cert and --key go together");
   const { accounts, note } = await openStore(options.store);
   const stopped = stopOf(io);
+  const log = new EventLog(io.stdout);
   let server: TestServer;
   try {
     server = await startServer({
@@ -59,7 +61,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
       clientCa: options.clientCa === undefined ? undefined : await readCertificates(options.clientCa),
       tokens: await tokenVerifier(options),
       secret: options.secret === undefined ? undefined : await readSecret(options.secret),
-      onLogin: json ? (event) => printJson(io, event) : (event) => io.stdout.write(`${sentence(event)}\n`),
+      onLogin: (event) => log.add(json ? JSON.stringify(event) : sentence(event)),
       onError: (error) => io.stderr.write(`sasl serve: ${oneLine(String(error))}\n`),
     });
   } catch (error) {
@@ -69,17 +71,19 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   // A certificate of the user's own is where he said.
   const ca = options.cert ?? server.ca;
   if (note !== undefined) io.stderr.write(`sasl serve: ${note}\n`);
-  if (json) printJson(io, { ready: true, ...server.ports, host, domain: server.domain, ca });
-  else io.stdout.write(forPeople(server, ca));
+  log.begin(
+    json ? JSON.stringify({ ready: true, ...server.ports, host, domain: server.domain, ca }) : forPeople(server, ca),
+  );
   await stopped.promise;
   await server.close();
+  log.flush();
   return exitCodes.done;
 }
 
 function forPeople({ ports, host, domain }: TestServer, ca: string): string {
   const shown = host.includes(":") ? `[${host}]` : host;
   const lines = Object.entries(ports).map(([name, port]) => `  ${name}://${shown}:${port}`);
-  return `serving ${domain} on\n${lines.join("\n")}\ncertificate to trust: ${ca}\nstop with Ctrl-C\n`;
+  return `serving ${domain} on\n${lines.join("\n")}\ncertificate to trust: ${ca}\nstop with Ctrl-C`;
 }
 
 function sentence({

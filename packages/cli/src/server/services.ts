@@ -40,6 +40,7 @@ export type Accept = (socket: Socket) => void;
 
 const serverRole = Object.freeze({ role: "server" });
 const MAX_MESSAGE_BYTES = 1_048_576;
+const LOGIN_TIMEOUT_MS = 60_000;
 
 /** Begins TLS under a line transport. What the client sent ahead in the clear is dropped (R-IMAP-09, R-SMTP-15). */
 function startTls(context: ServiceContext): (wire: NodeLineTransport) => Promise<NodeLineTransport> {
@@ -53,11 +54,11 @@ export function imapService(context: ServiceContext): Accept {
     onAuthenticated: serveMailboxes(context.mailboxes),
     startTls: startTls(context),
     external: (wire) => context.external(wire.socket),
+    remote: (wire) => wire.socket.remoteAddress,
     sweep: context.sweep,
   };
   return (socket) => {
-    const wire = nodeLineTransport(socket, serverRole);
-    new IMAPConnection(wire, options, socket.remoteAddress).run().catch(context.report);
+    new IMAPConnection(nodeLineTransport(socket, serverRole), options).run().catch(context.report);
   };
 }
 
@@ -70,16 +71,15 @@ export function smtpService(context: ServiceContext): Accept {
     onMessage: deliverTo(context),
     startTls: startTls(context),
     external: (wire) => context.external(wire.socket),
+    remote: (wire) => wire.socket.remoteAddress,
     sweep: context.sweep,
   };
   return (socket) => {
-    const wire = nodeLineTransport(socket, serverRole);
-    new SMTPConnection(wire, options, socket.remoteAddress).run().catch(context.report);
+    new SMTPConnection(nodeLineTransport(socket, serverRole), options).run().catch(context.report);
   };
 }
 
 const adapter = ltxAdapter(Element);
-const LOGIN_TIMEOUT_MS = 60_000;
 
 export function xmppService(context: ServiceContext): Accept {
   const { domain, sweep } = context;
