@@ -28,11 +28,11 @@ async function talk(
 ): Promise<Talk> {
   const { client, server: wire } = linePair(pair);
   const results: ServerResult[] = [];
-  const connection = new IMAPConnection(
-    wire,
-    { server, onAuthenticated: (result) => void results.push(result), ...options },
-    "192.0.2.1",
-  );
+  const connection = new IMAPConnection(wire, {
+    server,
+    onAuthenticated: (result) => void results.push(result),
+    ...options,
+  });
   const running = connection.run();
   await client.readLine(1000);
   const say = async (...lines: string[]): Promise<string> => {
@@ -341,6 +341,30 @@ describe("limits", () => {
     await new Promise((resolve) => setTimeout(resolve, 0));
     sweep.look(Date.now() + 100_000);
     await running;
+  });
+
+  test("R-LIM-07 a fault that one peer causes does not disturb the others", async () => {
+    const events: string[] = [];
+    const shared = new SASLServer({
+      mechanisms: [plain],
+      accounts: {
+        lookup: (name) => {
+          if (name === "eve") throw new TypeError("a fault of the store");
+          return { userPassword: "secret" };
+        },
+      },
+      onOutcome: ({ remote, code }) => void events.push(`${remote} ${code}`),
+    });
+    const options = { server: shared, remote: () => "192.0.2.1" };
+    const [good, bad, gone] = [await talk(options), await talk(options), await talk(options)];
+    expect(await good.say("1 AUTHENTICATE PLAIN")).toBe("+ ");
+    expect(await bad.say(`1 AUTHENTICATE PLAIN ${b64("\0eve\0x")}`)).toMatch(/^1 NO \[UNAVAILABLE\] /);
+    gone.client.write("1 AUTHENTICATE PLAIN\r\n");
+    gone.client.close();
+    await gone.running;
+    good.client.write(`${b64("\0alice\0secret")}\r\n`);
+    expect(await good.client.readLine(1000)).toMatch(/^1 OK /);
+    expect(events).toEqual(["192.0.2.1 temporary", "192.0.2.1 aborted", "192.0.2.1 undefined"]);
   });
 
   test("R-LIM-05 the client may go at any moment", async () => {
