@@ -41,12 +41,13 @@ export {
   StreamViolation,
   type XMPPStreamError,
 } from "./stream/conditions.js";
-export {
-  type AuthenticatedStream,
-  XMPPConnection,
-  type XMPPConnectionOptions,
-  type XMPPConnectionParts,
-} from "./stream/connection.js";
+export { XMPPConnection } from "./stream/connection.js";
+export type {
+  AuthenticatedStream,
+  SecuredChannel,
+  XMPPConnectionOptions,
+  XMPPConnectionParts,
+} from "./stream/connection-options.js";
 export {
   authenticatedXMLLimits,
   defaultXMLLimits,

@@ -8,7 +8,8 @@ import { type SecureContextOptions, TLSSocket } from "node:tls";
 import { Element } from "ltx";
 import { tlsChannelBinding } from "sasl-core/node";
 import { ltxAdapter } from "../ltx.js";
-import { type SecuredChannel, XMPPConnection, type XMPPConnectionOptions } from "../stream/connection.js";
+import { XMPPConnection } from "../stream/connection.js";
+import type { SecuredChannel, XMPPConnectionOptions } from "../stream/connection-options.js";
 import { type FramingLimits, SocketFraming } from "./socket-framing.js";
 import { certificateUpgrade, plainUpgrade, type UpgradeSocket } from "./starttls.js";
 

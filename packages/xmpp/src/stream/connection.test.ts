@@ -6,7 +6,8 @@ import { describe, expect, test } from "vitest";
 import { echo, saslServer } from "../../test/loopback.js";
 import { base64, ltxKit, SASL } from "../../test/support.js";
 import { SocketFraming } from "../node/socket-framing.js";
-import { XMPPConnection, type XMPPConnectionOptions, type XMPPConnectionParts } from "./connection.js";
+import { XMPPConnection } from "./connection.js";
+import type { XMPPConnectionOptions, XMPPConnectionParts } from "./connection-options.js";
 import type { XMLLimits } from "./framing.js";
 
 const STREAM = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'";
