@@ -9,6 +9,7 @@
 export {
   AuthenticationFailure,
   isSASLError,
+  memoryAccounts,
   type SASLErrorCode,
   SASLFailure,
   type SASLMechanism,

@@ -5,7 +5,6 @@ import { createSecureContext } from "node:tls";
 import { channelBinding, memoryAccounts, SASLServer } from "sasl-core";
 import * as server from "sasl-core/mechanisms";
 import { linePair } from "sasl-lines";
-import { type NodeLineTransport, nodeLineTransport, startTlsClient, startTlsServer } from "sasl-lines/node";
 import { describe, expect, test } from "vitest";
 import { authenticate, discover, greet, IMAPConnection, type ServerResult } from "../src/index.js";
 import {
@@ -19,6 +18,7 @@ import {
   SCRAMPLUS,
   XOAUTH2,
 } from "../src/mechanisms.js";
+import { type NodeLineTransport, nodeLineTransport, startTlsClient, startTlsServer } from "../src/node/index.js";
 import { settled } from "./script.js";
 
 const alice = { username: "alice", password: "correct horse" };
