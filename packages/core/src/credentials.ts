@@ -96,7 +96,11 @@ export function provide<K extends CredentialKind>(
 ): MaybePromise<CredentialKinds[K]> {
   if (typeof provider !== "function") return checked(provider, request);
   const given = provider(request);
-  return given instanceof Promise ? given.then((value) => checked(value, request)) : checked(given, request);
+  // Promises of other realms and of libraries, too.
+  const later = typeof (given as Partial<Promise<unknown>> | undefined)?.then === "function";
+  return later
+    ? Promise.resolve(given).then((value) => checked(value, request))
+    : checked(given as Credentials, request);
 }
 
 function checked<K extends CredentialKind>(
