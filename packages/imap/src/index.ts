@@ -17,7 +17,7 @@ export {
   type ServeOutcome,
   type ServerResult,
 } from "sasl-core";
-export type { LineTransport, ServerTransport } from "sasl-lines";
+export { type LineTransport, linePair, type ServerTransport, Sweep } from "sasl-lines";
 export { type AuthenticateOptions, type AuthenticationResult, authenticate } from "./authenticate.js";
 export { SASLClient, type SASLClientOptions } from "./client.js";
 export { type Command, type CommandFault, type CommandLimits, parseStrings, readCommand } from "./command.js";
