@@ -31,12 +31,7 @@ export const hashSha512: ScramHash = /* @__PURE__ */ row(sha512, 512, "draft-mel
 export const hashSha3_512: ScramHash = /* @__PURE__ */ row(sha3_512, 513, "draft-melnikov-scram-sha3-512");
 
 /** The hashes every runtime computes natively, strongest first: what clients use unless told otherwise. */
-export const nativeHashes: readonly ScramHash[] = /* @__PURE__ */ Object.freeze([
-  hashSha512,
-  hashSha384,
-  hashSha256,
-  hashSha1,
-]);
+export const nativeHashes: readonly ScramHash[] = [hashSha512, hashSha384, hashSha256, hashSha1];
 
 /** The row of a stored verifier's hash; `undefined` for a name nobody here knows. For servers: it names the whole family. */
 export function scramHashNamed(name: string): ScramHash | undefined {
