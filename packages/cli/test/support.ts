@@ -114,3 +114,13 @@ export async function clientCertificates(
   }
   return { ca: ca.cert, clients: made };
 }
+
+/** A self-signed certificate for one name alone, PEM. */
+export async function serverCertificate(name: string): Promise<{ cert: string; key: string }> {
+  const { cert, private: key } = await generate([{ name: "commonName", value: name }], {
+    keyType: "ec",
+    algorithm: "sha256",
+    extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: name }] }],
+  });
+  return { cert, key };
+}

@@ -65,7 +65,17 @@ export function needsSecret(mechanisms: readonly Mechanism[], kind: "password" |
   );
 }
 
-/** Each mechanism with the credentials, in the same order. */
-export function withCredentials(mechanisms: readonly Mechanism[], credentials: Credentials): SASLMechanism[] {
-  return mechanisms.map((each) => clientMechanism([each], credentials));
+/**
+ * Each mechanism with the credentials, in the same order.
+ *
+ * @param jid in XMPP the user's bare JID: a bearer token is for an identity to act as, and in XMPP that is a JID
+ *   (RFC 7628 §3.1, RFC 6120 §6.3.8).
+ */
+export function withCredentials(
+  mechanisms: readonly Mechanism[],
+  credentials: Credentials,
+  jid: string | undefined,
+): SASLMechanism[] {
+  const forTokens = jid === undefined ? credentials : { ...credentials, username: jid };
+  return mechanisms.map((each) => clientMechanism([each], each.needs === "token" ? forTokens : credentials));
 }

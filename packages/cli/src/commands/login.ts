@@ -57,7 +57,8 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
   try {
     return await within(signal, options.timeout, follower, async () => {
       const session = await openSession(route, follower);
-      const usable = withCredentials(mechanisms, credentials);
+      const jid = target.protocol === "xmpp" && target.user !== undefined ? `${target.user}@${route.name}` : undefined;
+      const usable = withCredentials(mechanisms, credentials, jid);
       const { authcid, authzid, ...result } = await session.authenticate(
         usable,
         exchangeOptions(target, options, trace),
