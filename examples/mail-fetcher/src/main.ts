@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { type AuthenticationResult, type ClientPolicy, type SASLError, type TraceEvent, tracer } from "sasl-core";
 import { authenticate, greet } from "sasl-imap";
 import { PLAIN, SCRAM, SCRAMPLUS } from "sasl-imap/mechanisms";
-import { type NodeLineTransport, nodeLineTransport, startTlsClient } from "sasl-lines/node";
+import { type NodeLineTransport, nodeLineTransport, startTlsClient } from "sasl-imap/node";
 import { subjectIn } from "./subject.js";
 
 /** What to fetch, and as whom. */

@@ -11,9 +11,9 @@ import { isIP, connect as tcpConnect } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { parseArgs } from "node:util";
 import { type AuthenticationResult, type ClientPolicy, type SASLError, type TraceEvent, tracer } from "sasl-core";
-import { type NodeLineTransport, nodeLineTransport, startTlsClient } from "sasl-lines/node";
 import { authenticate, greet, runCommand } from "sasl-smtp";
 import { PLAIN, SCRAM, SCRAMPLUS } from "sasl-smtp/mechanisms";
+import { type NodeLineTransport, nodeLineTransport, startTlsClient } from "sasl-smtp/node";
 import { checkMail, formatMail, type Mail } from "./mail.js";
 
 /** What to send, and as whom. */
