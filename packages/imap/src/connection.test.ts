@@ -367,6 +367,31 @@ describe("limits", () => {
     expect(events).toEqual(["192.0.2.1 temporary", "192.0.2.1 aborted", "192.0.2.1 undefined"]);
   });
 
+  test("R-LIM-08 failures can be counted and slowed down by peer, and nobody else waits for it", async () => {
+    const counts = new Map<string | undefined, number>();
+    let release: () => void = () => {};
+    const options: Partial<IMAPConnectionOptions> = {
+      onFailure: (error, remote) => {
+        if (error.kind === "AuthenticationFailure") counts.set(remote, (counts.get(remote) ?? 0) + 1);
+        return new Promise((resolve) => {
+          release = resolve;
+        });
+      },
+    };
+    const guesser = await talk({ ...options, remote: () => "192.0.2.66" });
+    expect(await guesser.say(`1 AUTHENTICATE PLAIN ${b64("\0alice\0wrong")}`)).toMatch(/^1 NO /);
+    guesser.client.write(`2 AUTHENTICATE PLAIN ${b64("\0alice\0guess")}\r\n`);
+    const user = await talk({ ...options, remote: () => "192.0.2.1" });
+    expect(await user.say(`1 ${ok}`)).toMatch(/^1 OK /);
+    expect([...counts]).toEqual([["192.0.2.66", 1]]);
+    release();
+    expect(await guesser.client.readLine(1000)).toMatch(/^2 NO /);
+    await vi.waitFor(() => expect(counts.get("192.0.2.66")).toBe(2));
+    guesser.client.close();
+    release();
+    await guesser.running;
+  });
+
   test("R-LIM-05 the client may go at any moment", async () => {
     for (const lines of [
       "",

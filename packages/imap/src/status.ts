@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { printable } from "sasl-lines";
 
 /** A status response, taken apart. */
 export interface Status {
@@ -40,9 +41,4 @@ export function parseStatus(reply: string): Status {
 export function cut(text: string, separator: string): [before: string, after: string] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + separator.length)];
-}
-
-/** Text a terminal does nothing with but show it. */
-function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ").trim();
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  type AuthenticationFailure,
   type ExternalIdentity,
   isSASLError,
   type SASLFailure,
@@ -16,7 +17,7 @@ import {
 } from "sasl-core";
 import { DEFAULT_MAX_LINE_BYTES } from "./client.js";
 import type { Perishable, Sweep } from "./sweep.js";
-import type { ServerTransport } from "./transport.js";
+import type { MaybePromise, ServerTransport } from "./transport.js";
 
 /** What all connections of one listener have in common. Make it once. */
 export interface LineConnectionOptions<W extends ServerTransport = ServerTransport> {
@@ -40,6 +41,13 @@ export interface LineConnectionOptions<W extends ServerTransport = ServerTranspo
   readonly loginTimeoutMs?: number | undefined;
   /** Time without a line after the login, in milliseconds. Default 1800000 (RFC 9051 §5.4). Counts only with `sweep`. */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * Told of each failed attempt after the reply was written; while it waits, nothing more is read from this connection.
+   * The place to count failures by peer and to slow a guesser down (R-LIM-08).
+   */
+  readonly onFailure?:
+    | ((error: SASLFailure | AuthenticationFailure, remote: string | undefined) => MaybePromise<void>)
+    | undefined;
   /** Ends connections that have run out of time; one for any number of listeners. Left out: no time limits. */
   readonly sweep?: Sweep | undefined;
 }
@@ -145,7 +153,10 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
     const session = this.options.server.session(this.about());
     const outcome = await run(session);
     if (outcome.ok) this.#result = session.result;
-    else this.#failures++;
+    else {
+      this.#failures++;
+      await this.options.onFailure?.(outcome.error, this.options.remote?.(this.#wire));
+    }
     return outcome.ok;
   }
 

@@ -12,4 +12,5 @@ export { type LinePairOptions, linePair } from "./pair.js";
 export { type ServeExchange, type ServerDialect, serveExchange } from "./server.js";
 export { LineSplitter } from "./splitter.js";
 export { type Perishable, Sweep } from "./sweep.js";
+export { printable } from "./text.js";
 export type { LineTransport, MaybePromise, ServerTransport } from "./transport.js";

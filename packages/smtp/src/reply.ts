@@ -4,6 +4,7 @@
  * @module
  */
 import { SASLFailure } from "sasl-core";
+import { printable } from "sasl-lines";
 
 /** A complete reply. */
 export interface Reply {
@@ -87,9 +88,4 @@ function makeReply(code: number, texts: readonly string[]): Reply {
     return printable(text.slice(whole.length));
   });
   return { code, enhanced, lines };
-}
-
-/** Text a terminal does nothing with but show it. */
-function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ").trim();
 }

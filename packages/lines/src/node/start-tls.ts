@@ -36,7 +36,9 @@ export async function startTlsClient(
  *
  * @param transport right after the go-ahead was written. It cannot be used any more. What the client sent ahead in the
  *   clear is dropped (R-IMAP-09, R-SMTP-15).
- * @param tls `secureContext`, and what else `tls.TLSSocket` takes for a server.
+ * @param tls `secureContext`, and what else `tls.TLSSocket` takes for a server. Node does not verify a client's certificate
+ *   here, and `authorized` stays false: where EXTERNAL matters, hand the released socket to a `tls.Server` instead
+ *   (`server.emit("connection", socket)`).
  * @throws {SASLFailure} `channel-not-protected` when the handshake fails; the socket is destroyed.
  */
 export async function startTlsServer(
