@@ -74,7 +74,7 @@ function meaningOf({ code, enhanced }: Reply, answered: boolean): SASLErrorCode 
 const replies: Partial<Record<SASLErrorCode, string>> = {
   refused: "535 5.7.8 Authentication credentials invalid", // R-SMTP-11
   "credentials-expired": "535 5.7.8 Credentials have expired",
-  "authorization-refused": "550 5.7.1 Not allowed to act as that user",
+  "authorization-refused": "535 5.7.8 Not allowed to act as that user", // clients know no other code of RFC 4954 §6 for it
   "account-disabled": "525 5.7.13 The account is disabled",
   "channel-not-protected": "538 5.7.11 TLS is needed first", // R-SMTP-03
   "mechanism-unsupported": "504 5.5.4 Mechanism is not supported",
