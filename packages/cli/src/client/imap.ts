@@ -7,7 +7,15 @@ import { SASLFailure } from "sasl-core";
 import { type Announcement, authenticate, capabilities, greet, runCommand } from "sasl-imap";
 import { type NodeLineTransport, nodeLineTransport, startTlsClient } from "sasl-lines/node";
 import { tlsOptions } from "./connect.js";
-import { connectRoute, explained, type Offer, type Progress, type Route, type Session } from "./session.js";
+import {
+  connectRoute,
+  explained,
+  isLineHandshake,
+  type Offer,
+  type Progress,
+  type Route,
+  type Session,
+} from "./session.js";
 
 export async function openImap(route: Route, progress: Progress): Promise<Session> {
   const { signal, mode, tls, name } = route;
@@ -28,7 +36,7 @@ export async function openImap(route: Route, progress: Progress): Promise<Sessio
   progress.onOffer?.(first, mode === "implicit");
   if (mode === "starttls") {
     await agreeOnTls(wire, announced);
-    wire = await explained(route, () => startTlsClient(wire, tlsOptions(tls, name), transportOptions));
+    wire = await explained(route, isLineHandshake, () => startTlsClient(wire, tlsOptions(tls, name), transportOptions));
     progress.onSocket?.(wire.socket);
     announced = await capabilities(wire); // R-IMAP-11
     progress.onOffer?.(offerOf(announced), true);

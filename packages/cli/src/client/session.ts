@@ -5,9 +5,14 @@
  */
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { type AuthenticateOptions, type AuthenticationResult, isSASLError, type SASLMechanism } from "sasl-core";
+import {
+  type AuthenticateOptions,
+  type AuthenticationResult,
+  isSASLError,
+  type SASLErrorCode,
+  type SASLMechanism,
+} from "sasl-core";
 import { type TLSFacts, tlsFacts } from "sasl-core/node";
-import { CommandError } from "../errors.js";
 import type { Target } from "../url.js";
 import { connectTcp, connectTls, type TlsSettings, tlsError } from "./connect.js";
 
@@ -66,16 +71,27 @@ export function connectRoute({ target, mode, tls, name, signal }: Route): Promis
   return connectTls(host, port, { ...tls, name, alpn: alpnNames[protocol] }, signal);
 }
 
-/** Runs what begins TLS; a handshake that fails is a matter of the connection, with a reason to tell. */
-export async function explained<T>(route: Route, upgrade: () => Promise<T>): Promise<T> {
+/**
+ * Runs what begins TLS; a handshake that fails is a matter of the connection, with a reason to tell.
+ *
+ * @param isHandshake whether an error came of the handshake itself.
+ */
+export async function explained<T>(
+  route: Route,
+  isHandshake: (code: SASLErrorCode) => boolean,
+  upgrade: () => Promise<T>,
+): Promise<T> {
   try {
     return await upgrade();
   } catch (error) {
-    if (error instanceof CommandError) throw error;
-    const handshake = isSASLError(error) && error.code === "channel-not-protected" && error.opaqueError === undefined;
-    if (isSASLError(error) && !handshake && error.code !== "connection-lost") throw error;
-    throw tlsError(isSASLError(error) ? error.cause : error, route.name);
+    if (isSASLError(error) && isHandshake(error.code)) throw tlsError(error.cause, route.name);
+    throw error;
   }
+}
+
+/** What `startTlsClient` throws of a handshake; that nothing is offered is known before. */
+export function isLineHandshake(code: SASLErrorCode): boolean {
+  return code === "channel-not-protected" || code === "connection-lost";
 }
 
 /** What to say of the TLS below a socket; `null` when there is none. */

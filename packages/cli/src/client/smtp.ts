@@ -8,7 +8,15 @@ import { SASLFailure } from "sasl-core";
 import { type NodeLineTransport, nodeLineTransport, startTlsClient } from "sasl-lines/node";
 import { type Announcement, authenticate, discover, greet, parseFailure, type Reply, runCommand } from "sasl-smtp";
 import { tlsOptions } from "./connect.js";
-import { connectRoute, explained, type Offer, type Progress, type Route, type Session } from "./session.js";
+import {
+  connectRoute,
+  explained,
+  isLineHandshake,
+  type Offer,
+  type Progress,
+  type Route,
+  type Session,
+} from "./session.js";
 
 /** Opens a connection up to where AUTH is possible. */
 export async function openSmtp(route: Route, progress: Progress): Promise<Session> {
@@ -23,7 +31,7 @@ export async function openSmtp(route: Route, progress: Progress): Promise<Sessio
   progress.onOffer?.(first, mode === "implicit");
   if (mode === "starttls") {
     await agreeOnTls(wire, announced);
-    wire = await explained(route, () => startTlsClient(wire, tlsOptions(tls, name), transportOptions));
+    wire = await explained(route, isLineHandshake, () => startTlsClient(wire, tlsOptions(tls, name), transportOptions));
     progress.onSocket?.(wire.socket);
     announced = await sayHello(wire, clientName); // R-SMTP-16
     progress.onOffer?.(offerOf(announced), true);

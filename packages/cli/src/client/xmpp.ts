@@ -26,7 +26,11 @@ export async function openXmpp(route: Route, progress: Progress, domain: string,
   const first = offerOf(discover(features, stream.adapter));
   progress.onOffer?.(first, mode === "implicit");
   if (mode === "starttls") {
-    features = await explained(route, () => stream.startTLS(tlsOptions(tls, name)));
+    features = await explained(
+      route,
+      (code) => code === "connection-lost" && !stream.secure,
+      () => stream.startTLS(tlsOptions(tls, name)),
+    );
     progress.onSocket?.(stream.socket as Socket);
     progress.onOffer?.(offerOf(discover(features, stream.adapter)), true);
   }

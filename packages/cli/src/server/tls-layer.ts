@@ -28,7 +28,9 @@ export class TlsLayer {
       socket.setNoDelay(true);
       const waiting = this.#take(keyOf(socket));
       if (waiting === undefined) socket.destroy();
-      else waiting.resolve(socket);
+      // What is written at once goes out before the session tickets of TLS 1.3; a client that waits with select() and then
+      // reads a record would wait for ever behind them.
+      else setImmediate(() => waiting.resolve(socket));
     });
     this.#server.on("tlsClientError", (_, socket) => void socket.destroy());
   }

@@ -1,0 +1,365 @@
+/**
+ * Servers that stop, flood, close, lie and talk nonsense: the right exit code within the time limit, no secret, no stack.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { Folder, sasl } from "./support.js";
+
+const folder = new Folder();
+const secret = "hunter2-hunter2";
+let passwordFile: string;
+let server: Server | undefined;
+const sockets = new Set<Socket>();
+
+beforeAll(() => {
+  passwordFile = folder.file("password", secret);
+});
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  await new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve()));
+  server = undefined;
+});
+afterAll(() => folder.remove());
+
+/** Says something when connected, and answers each chunk from a list. */
+type Script = readonly [
+  greeting: string,
+  ...answers: readonly (string | ((heard: string, socket: Socket) => string))[],
+];
+
+function listen(script: Script, onSocket?: (socket: Socket) => void): Promise<number> {
+  return new Promise((resolve) => {
+    const listening = createServer((socket) => {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      onSocket?.(socket);
+      const [greeting, ...answers] = script;
+      if (greeting !== "") socket.write(greeting);
+      let turn = 0;
+      socket.on("data", (chunk) => {
+        const answer = answers[turn++];
+        if (answer === undefined) return;
+        const text =
+          typeof answer === "string" ? answer.replaceAll("TAG", tagOf(chunk)) : answer(String(chunk), socket);
+        if (text === "CLOSE") socket.destroy();
+        else if (text !== "") socket.write(text);
+      });
+    }).listen(0, "127.0.0.1", () => resolve((listening.address() as AddressInfo).port));
+    server = listening;
+  });
+}
+
+/** The tag of an IMAP command. */
+function tagOf(chunk: Uint8Array): string {
+  return String(chunk).split(" ")[0] as string;
+}
+
+const imapHello = "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=SCRAM-SHA-256] ready\r\n";
+const smtpHello = ["220 mx ESMTP\r\n", "250-mx\r\n250 AUTH PLAIN SCRAM-SHA-256\r\n"] as const;
+const stream =
+  "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' id='1' from='localhost' version='1.0'>";
+const features =
+  "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism><mechanism>SCRAM-SHA-256</mechanism></mechanisms></stream:features>";
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+const flood = "x".repeat(1_000_000);
+
+interface Row {
+  readonly why: string;
+  readonly scheme: "imap" | "smtp" | "xmpp" | "imaps" | "xmpps";
+  readonly script: Script;
+  readonly code: number;
+  readonly error: Record<string, unknown>;
+  readonly options?: readonly string[];
+}
+
+const rows: readonly Row[] = [
+  { why: "never greets", scheme: "imap", script: [""], code: 3, error: { code: "timed-out" } },
+  { why: "never greets", scheme: "smtp", script: [""], code: 3, error: { code: "timed-out" } },
+  { why: "never opens a stream", scheme: "xmpp", script: [""], code: 3, error: { code: "timed-out" } },
+  { why: "never shakes hands", scheme: "imaps", script: [""], code: 3, error: { code: "timed-out" } },
+  { why: "never shakes hands", scheme: "xmpps", script: [""], code: 3, error: { code: "timed-out" } },
+  { why: "stops in the exchange", scheme: "imap", script: [imapHello, ""], code: 3, error: { code: "timed-out" } },
+  {
+    why: "closes in the exchange",
+    scheme: "imap",
+    script: [imapHello, "CLOSE"],
+    code: 3,
+    error: { code: "connection-lost" },
+  },
+  {
+    why: "closes in the exchange",
+    scheme: "smtp",
+    script: [...smtpHello, "CLOSE"],
+    code: 3,
+    error: { code: "connection-lost" },
+  },
+  {
+    why: "closes in the exchange",
+    scheme: "xmpp",
+    script: ["", stream + features, "CLOSE"],
+    code: 3,
+    error: { code: "connection-lost" },
+  },
+  { why: "floods instead of a greeting", scheme: "imap", script: [flood], code: 2, error: { code: "limit-exceeded" } },
+  { why: "floods instead of a greeting", scheme: "smtp", script: [flood], code: 2, error: { code: "limit-exceeded" } },
+  { why: "floods instead of a stream", scheme: "xmpp", script: ["", flood], code: 2, error: { kind: "SASLFailure" } },
+  {
+    why: "floods in one element",
+    scheme: "xmpp",
+    script: ["", `${stream}<stream:features>${flood}`],
+    code: 2,
+    error: { code: "limit-exceeded" },
+  },
+  {
+    why: "floods in the exchange",
+    scheme: "imap",
+    script: [imapHello, `+ ${flood}`],
+    code: 2,
+    error: { code: "limit-exceeded" },
+  },
+  {
+    why: "speaks another protocol",
+    scheme: "imap",
+    script: ["220 mx ESMTP\r\n"],
+    code: 2,
+    error: { kind: "SASLFailure" },
+  },
+  { why: "speaks another protocol", scheme: "smtp", script: [imapHello], code: 2, error: { kind: "SASLFailure" } },
+  { why: "speaks another protocol", scheme: "xmpp", script: [imapHello], code: 3, error: { code: "timed-out" } },
+  {
+    why: "says success too early",
+    scheme: "imap",
+    script: [imapHello, "TAG OK done\r\n"],
+    code: 2,
+    error: { code: "peer-not-verified" },
+  },
+  {
+    why: "says success too early",
+    scheme: "smtp",
+    script: [...smtpHello, "235 2.7.0 ok\r\n"],
+    code: 2,
+    error: { code: "peer-not-verified" },
+  },
+  {
+    why: "says success too early",
+    scheme: "xmpp",
+    script: ["", stream + features, "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"],
+    code: 2,
+    error: { code: "peer-not-verified" },
+  },
+  {
+    why: "sends a challenge that is no base64",
+    scheme: "imap",
+    script: [imapHello, "+ ***\r\n", "TAG BAD cancelled\r\n"],
+    code: 2,
+    error: { code: "incorrect-encoding" },
+  },
+  {
+    why: "sends a challenge that is no base64",
+    scheme: "smtp",
+    script: [...smtpHello, "334 ***\r\n", "501 5.7.0 cancelled\r\n"],
+    code: 2,
+    error: { code: "incorrect-encoding" },
+  },
+  {
+    why: "sends a nonce of its own",
+    scheme: "imap",
+    script: [imapHello, `+ ${base64("r=mine,s=c2FsdHNhbHQ=,i=4096")}\r\n`, "TAG BAD cancelled\r\n"],
+    code: 2,
+    error: { kind: "SASLFailure" },
+  },
+  {
+    why: "answers a command nobody sent",
+    scheme: "imap",
+    script: [imapHello, "zzz OK done\r\n"],
+    code: 2,
+    error: { code: "unexpected-message" },
+  },
+  {
+    why: "says PREAUTH",
+    scheme: "imap",
+    script: ["* PREAUTH [CAPABILITY IMAP4rev1] hello\r\n"],
+    code: 2,
+    error: { code: "channel-not-protected" },
+  },
+  { why: "says BYE", scheme: "imap", script: ["* BYE full\r\n"], code: 3, error: { code: "connection-lost" } },
+  {
+    why: "is busy",
+    scheme: "smtp",
+    script: ["421 4.3.2 busy\r\n"],
+    code: 2,
+    error: { code: "temporary", peer: "421 4.3.2 busy" },
+  },
+  {
+    why: "closes with a stream error",
+    scheme: "xmpp",
+    script: [
+      "",
+      `${stream}<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>`,
+    ],
+    code: 3,
+    error: { code: "connection-lost", text: expect.stringContaining("host-unknown") },
+  },
+  {
+    why: "offers nothing",
+    scheme: "imap",
+    script: ["* OK [CAPABILITY IMAP4rev1] ready\r\n"],
+    code: 2,
+    error: { code: "no-common-mechanism" },
+  },
+  {
+    why: "offers no STARTTLS",
+    scheme: "imap",
+    script: [imapHello],
+    code: 2,
+    error: { code: "channel-not-protected", text: expect.stringContaining("does not offer STARTTLS") },
+    options: [],
+  },
+  {
+    why: "offers no STARTTLS",
+    scheme: "smtp",
+    script: smtpHello,
+    code: 2,
+    error: { code: "channel-not-protected", text: expect.stringContaining("does not offer STARTTLS") },
+    options: [],
+  },
+  {
+    why: "offers no STARTTLS",
+    scheme: "xmpp",
+    script: ["", stream + features],
+    code: 2,
+    error: { code: "channel-not-protected", text: expect.stringContaining("does not offer STARTTLS") },
+    options: [],
+  },
+  {
+    why: "refuses STARTTLS",
+    scheme: "imap",
+    script: ["* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n", "TAG NO not now\r\n"],
+    code: 2,
+    error: { code: "channel-not-protected", peer: "NO not now" },
+    options: [],
+  },
+  {
+    why: "refuses STARTTLS",
+    scheme: "smtp",
+    script: ["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "454 4.7.0 not now\r\n"],
+    code: 2,
+    error: { code: "channel-not-protected", peer: "454 4.7.0 not now" },
+    options: [],
+  },
+  {
+    why: "talks on in the clear after STARTTLS",
+    scheme: "imap",
+    script: ["* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n", "TAG OK begin\r\n* CAPABILITY AUTH=PLAIN\r\n"],
+    code: 2,
+    error: { code: "peer-not-verified" },
+    options: [],
+  },
+  {
+    why: "talks on in the clear after STARTTLS",
+    scheme: "smtp",
+    script: ["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n250 AUTH PLAIN\r\n"],
+    code: 2,
+    error: { code: "peer-not-verified" },
+    options: [],
+  },
+  {
+    why: "closes instead of shaking hands",
+    scheme: "imap",
+    script: ["* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n", "TAG OK begin\r\n", "CLOSE"],
+    code: 3,
+    error: { code: "tls-failed" },
+    options: [],
+  },
+  {
+    why: "repeats the password in its refusal",
+    scheme: "imap",
+    script: [imapHello, `TAG NO ${secret} and ${base64(secret)} are wrong\r\n`],
+    code: 1,
+    error: { code: "refused" },
+    options: ["--tls", "none", "--allow-plaintext", "--mechanism", "PLAIN"],
+  },
+  {
+    why: "writes on the terminal",
+    scheme: "imap",
+    script: [imapHello, "TAG NO \u001b[2J\u0007 gone\r\n"],
+    code: 1,
+    error: { peer: expect.not.stringContaining("\u001b") },
+    options: ["--tls", "none", "--allow-plaintext", "--mechanism", "PLAIN"],
+  },
+];
+
+const inTheClear = ["--tls", "none"];
+
+describe("sasl login against a server that", () => {
+  for (const { why, scheme, script, code, error, options } of rows) {
+    test(`${why}, ${scheme}: exit ${code}`, async () => {
+      const port = await listen(script);
+      const direct = scheme.endsWith("s");
+      const argv = [
+        "login",
+        `${scheme}://alice@127.0.0.1:${port}`,
+        "--json",
+        "--timeout",
+        "1",
+        "--password-file",
+        passwordFile,
+      ];
+      const domain = scheme.startsWith("xmpp") ? ["--domain", "localhost"] : [];
+      const began = performance.now();
+      const run = await sasl([...argv, ...domain, ...(options ?? (direct ? [] : inTheClear))]);
+      expect(run.json).toMatchObject({ ok: false, error });
+      expect(run.code).toBe(code);
+      expect(run.stderr).toMatch(/^sasl login: [^\n]+\n$/);
+      expect(run.stdout + run.stderr).not.toMatch(/\n\s+at /);
+      for (const form of [secret, base64(secret).replace(/=+$/, "")])
+        expect(run.stdout + run.stderr).not.toContain(form);
+      expect(performance.now() - began).toBeLessThan(4000);
+    });
+  }
+
+  test("R-LIM-06 comes in single octets", async () => {
+    const port = await listen(["", "TAG NO [AUTHENTICATIONFAILED] no\r\n"], (socket) => {
+      void (async () => {
+        for (const octet of imapHello) {
+          socket.write(octet);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      })();
+    });
+    const argv = [
+      "login",
+      `imap://alice@127.0.0.1:${port}`,
+      "--json",
+      "--password-file",
+      passwordFile,
+      "--tls",
+      "none",
+    ];
+    const run = await sasl([...argv, "--timeout", "5"]);
+    expect(run.json.offered).toEqual(["PLAIN", "SCRAM-SHA-256"]);
+    expect(run.code).toBe(1);
+  });
+});
+
+describe("sasl probe against a server that", () => {
+  test("offers no STARTTLS: shows what it offered, exit 2", async () => {
+    const port = await listen([imapHello]);
+    const argv = ["probe", `imap://127.0.0.1:${port}`];
+    const run = await sasl([...argv, "--json"]);
+    expect(run.json).toMatchObject({
+      ok: false,
+      error: { code: "channel-not-protected" },
+      before: { mechanisms: ["PLAIN", "SCRAM-SHA-256"] },
+    });
+    expect(run.code).toBe(2);
+    expect((await sasl(argv)).stdout).toContain("before TLS: PLAIN SCRAM-SHA-256");
+  });
+
+  test("never answers: exit 3", async () => {
+    const port = await listen([""]);
+    const run = await sasl(["probe", `xmpp://127.0.0.1:${port}`, "--json", "--timeout", "0.5"]);
+    expect(run.json).toMatchObject({ ok: false, error: { code: "timed-out" } });
+    expect(run.code).toBe(3);
+  });
+});
