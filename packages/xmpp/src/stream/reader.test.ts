@@ -222,6 +222,26 @@ describe("XMLStreamReader", () => {
     ]);
   });
 
+  for (const split of [false, true]) {
+    test(`R-LIM-06 takes white space before a restarted header for the end of what came before${split ? ", apart" : ""}`, () => {
+      const reader = new XMLStreamReader(ltxKit.adapter);
+      reader.push(bytes(`${OPEN}<a/>\r\n`));
+      expect([reader.next()?.type, reader.next()?.type, reader.next()]).toEqual(["open", "element", undefined]);
+      if (!split) reader.push(bytes("\n"));
+      reader.restart();
+      if (split) {
+        reader.push(bytes(" \n"));
+        expect(reader.next()).toBeUndefined();
+      }
+      reader.push(bytes(`<?xml version='1.0'?>${OPEN}<b/>`));
+      expect([reader.next()?.type, reader.next()?.type]).toEqual(["open", "element"]);
+    });
+  }
+
+  test("refuses white space before the first XML declaration", () => {
+    expect(readText(`\n<?xml version='1.0'?>${OPEN}`)).toEqual(["not-well-formed"]);
+  });
+
   test("R-XMPP-11 looks at nothing behind an element before it was reported, and starts anew where it stands", () => {
     const reader = new XMLStreamReader(ltxKit.adapter);
     reader.push(bytes(`${OPEN}<auth/>${OPEN.replace("localhost", "second")}<iq/>`));

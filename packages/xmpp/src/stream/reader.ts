@@ -44,6 +44,7 @@ export class XMLStreamReader<E> {
   /** Set when octets behind `#text` are no UTF-8. */
   #poisoned = false;
   #closed = false;
+  #restarted = false;
   #failure: StreamViolation | undefined;
 
   constructor(adapter: XMLAdapter<E>, limits: Partial<XMLLimits> = {}) {
@@ -71,6 +72,7 @@ export class XMLStreamReader<E> {
     this.#limits = { ...this.#limits, ...limits };
     this.#scope = undefined;
     this.#closed = false;
+    this.#restarted = true;
     this.#reset();
   }
 
@@ -137,7 +139,7 @@ export class XMLStreamReader<E> {
     if (this.#poisoned) throw new StreamViolation("not-well-formed", "ill-formed UTF-8");
     const end = this.#bytes.lastIndexOf(GREATER) + 1;
     if (end === 0) {
-      if (this.#between && this.#scope) this.#bytes.skipSpace();
+      if (this.#spaceAllowed) this.#bytes.skipSpace();
       this.#bytes.settle();
       this.#checkSize(this.#bytes.length);
       return false;
@@ -154,13 +156,20 @@ export class XMLStreamReader<E> {
     return true;
   }
 
-  /** White space between elements is allowed, means nothing (RFC 6120 §4.6.1) and costs nothing. */
+  /**
+   * White space between elements is allowed, means nothing (RFC 6120 §4.6.1) and costs nothing. Before the header of a
+   * restarted stream it belongs to what came before: clients that end each element with a line end have sent it already.
+   */
+  get #spaceAllowed(): boolean {
+    return this.#between && (this.#scope !== undefined || this.#restarted);
+  }
+
   #skipSpace(): boolean {
-    if (!this.#between || !this.#scope) return false;
+    if (!this.#spaceAllowed) return false;
     const start = this.#text.search(/[^ \t\r\n]/);
     if (start !== 0) this.#text = start < 0 ? "" : this.#text.slice(start);
     if (this.#text === "") return true;
-    if (this.#text[0] !== "<") throw new StreamViolation("bad-format", "text between elements");
+    if (this.#scope && this.#text[0] !== "<") throw new StreamViolation("bad-format", "text between elements");
     return false;
   }
 
