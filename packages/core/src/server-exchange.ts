@@ -43,7 +43,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
   #cutoff: Cutoff | undefined;
 
   constructor(server: SASLServer, connection: ServerConnection, mechanism: Mechanism) {
-    super(mechanism, server.options, server.limits);
+    super(mechanism, server.options(), server.limits);
     this.#server = server;
     this.#connection = connection;
     this.#deadline = server.limits.timeoutMs > 0 ? Date.now() + server.limits.timeoutMs : Number.POSITIVE_INFINITY;
@@ -54,16 +54,16 @@ export class ServerExchange extends BaseContext implements ServerContext {
     return this.#server.mechanisms(this.#connection);
   }
   get channelBinding(): ChannelBinding | undefined {
-    return this.#server.options.policy?.channelBinding === "disable" ? undefined : this.#connection.channelBinding;
+    return this.#server.options().policy?.channelBinding === "disable" ? undefined : this.#connection.channelBinding;
   }
   get requireChannelBinding(): boolean {
-    return this.#server.options.policy?.channelBinding === "require";
+    return this.#server.options().policy?.channelBinding === "require";
   }
   get external(): ExternalIdentity | undefined {
     return this.#connection.external;
   }
   get anonymous(): string | undefined {
-    return this.#server.options.anonymous;
+    return this.#server.options().anonymous;
   }
 
   async begin(payload: Heard): Promise<SASLReply> {
@@ -131,7 +131,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
     for (const name of names ?? []) {
       if ((await this.#canonical(name, "authzid")) === authzid) return true;
     }
-    const { authorize } = this.#server.options;
+    const { authorize } = this.#server.options();
     const { remote } = this.#connection;
     if (authorize === undefined) return false;
     return (await this.#answer(authorize({ authcid, authzid, mechanism: this.mechanism.name, remote }))) === true;
@@ -139,7 +139,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
 
   #canonical(name: string, role: "authcid" | "authzid"): MaybePromise<string> {
     this.#checkName(name);
-    const { canonicalize } = this.#server.options;
+    const { canonicalize } = this.#server.options();
     const prepared = this.prepare(name, "query");
     const canonical = canonicalize ? chain(prepared, (text) => this.#answer(canonicalize(text, role))) : prepared;
     return chain(canonical, (text) => {
@@ -168,7 +168,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
   }
 
   #lookup(name: string, requests: readonly PropertyName[]): MaybePromise<AccountProperties> {
-    const { accounts } = this.#server.options;
+    const { accounts } = this.#server.options();
     return this.#dependable("accounts cannot be looked up at present", () =>
       chain(this.#answer(accounts.lookup(name, requests)), (found) => this.#sound(found)),
     );
@@ -205,7 +205,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
   }
 
   verifyToken(token: string, username: string | undefined): MaybePromise<TokenVerdict> {
-    const { tokens } = this.#server.options;
+    const { tokens } = this.#server.options();
     if (tokens === undefined) return { ok: false, status: "invalid_token", detail: "no token verifier is configured" };
     const request = { mechanism: this.mechanism.name, username };
     return this.#dependable("tokens cannot be judged at present", () => this.#answer(tokens(token, request)));

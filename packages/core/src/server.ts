@@ -106,8 +106,8 @@ export class SASLServer {
     if (this.#mechanisms.size !== able.length) throw new RangeError("two mechanisms have the same name");
   }
 
-  /** Kept out of every inspection: it leads to accounts and to the secret. @internal */
-  get options(): ServerOptions {
+  /** A method and no property, so that no inspection gets to accounts and the secret (R-GEN-30). @internal */
+  options(): ServerOptions {
     return this.#options;
   }
 

@@ -130,7 +130,7 @@ export class SASLServerSession implements SASLInterface {
     failure?: SASLError;
     noted?: string | undefined;
   }): void {
-    const { onOutcome, service } = this.#server.options;
+    const { onOutcome, service } = this.#server.options();
     if (onOutcome === undefined) return;
     const { mechanism, authcid, authzid, channelBinding, failure, noted } = event;
     const detail = failure && (failure.detail ?? noted ?? failure.message);
