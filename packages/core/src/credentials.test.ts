@@ -44,7 +44,6 @@ describe.each(rows)("%s from %o: %s", (kind, given, enough) => {
     ["a plain object", given],
     ["a function", () => given],
     ["a function that answers later", async () => given],
-    // biome-ignore lint/suspicious/noThenProperty: what this is about
     ["a promise of another realm", () => runInNewContext("Promise.resolve(given)", { given }) as Promise<Credentials>],
   ];
   test.each(providers)("by %s", async (_, provider) => {
