@@ -161,10 +161,12 @@ class MailSession {
     this.#selected = true;
     const { mails, nextUid } = this.#box;
     this.#known = mails.map(({ uid }) => uid);
+    // RFC 9051 §6.3.2; a mailbox that is read-only after SELECT makes some clients give up.
+    const access = name.toUpperCase() === "EXAMINE" ? "READ-ONLY" : "READ-WRITE";
     return this.#write(
       `* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* ${mails.length} EXISTS\r\n* 0 RECENT\r\n` +
         `* OK [PERMANENTFLAGS ()] No flags are kept\r\n* OK [UIDVALIDITY ${UIDVALIDITY}] UIDs valid\r\n` +
-        `* OK [UIDNEXT ${nextUid}] Next UID\r\n${tag} OK [READ-ONLY] ${name} Done\r\n`,
+        `* OK [UIDNEXT ${nextUid}] Next UID\r\n${tag} OK [${access}] ${name} Done\r\n`,
     );
   }
 
