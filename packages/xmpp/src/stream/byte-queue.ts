@@ -18,6 +18,11 @@ export class ByteQueue {
     return this.#end - this.#start;
   }
 
+  /** The octet that has waited longest. */
+  get first(): number | undefined {
+    return this.length > 0 ? this.#buffer[this.#start] : undefined;
+  }
+
   push(chunk: Uint8Array): void {
     if (this.length === 0) {
       this.#buffer = chunk;
@@ -81,6 +86,7 @@ export class ByteQueue {
 
 const none = new Uint8Array(0);
 
-function isSpace(octet: number): boolean {
+/** White space of XML. */
+export function isSpace(octet: number): boolean {
   return octet === 0x20 || octet === 0x0a || octet === 0x0d || octet === 0x09;
 }

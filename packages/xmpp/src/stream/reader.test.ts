@@ -242,6 +242,12 @@ describe("XMLStreamReader", () => {
     expect(readText(`\n<?xml version='1.0'?>${OPEN}`)).toEqual(["not-well-formed"]);
   });
 
+  test("refuses what is no XML at its first octet, without waiting for more", () => {
+    expect(read([Uint8Array.of(0x16, 3, 1)])).toEqual(["not-well-formed"]); // TLS
+    expect(readText("GET / HTTP/1.1\r\n")).toEqual(["not-well-formed"]);
+    expect(readText("<")).toEqual([]);
+  });
+
   test("R-XMPP-11 looks at nothing behind an element before it was reported, and starts anew where it stands", () => {
     const reader = new XMLStreamReader(ltxKit.adapter);
     reader.push(bytes(`${OPEN}<auth/>${OPEN.replace("localhost", "second")}<iq/>`));

@@ -6,7 +6,7 @@
  * @module
  */
 import type { XMLAdapter } from "../element.js";
-import { ByteQueue } from "./byte-queue.js";
+import { ByteQueue, isSpace } from "./byte-queue.js";
 import { StreamViolation } from "./conditions.js";
 import { ElementParser, type StreamScope } from "./element-parser.js";
 import { defaultXMLLimits, type StreamEvent, type XMLLimits } from "./framing.js";
@@ -14,6 +14,7 @@ import { defaultXMLLimits, type StreamEvent, type XMLLimits } from "./framing.js
 /** Keeps no state between calls; U+FEFF is a character like any other (RFC 6120 §11.6). */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+const LESS = 0x3c;
 const GREATER = 0x3e;
 
 /** What matters inside an element: its end tags, and CDATA, where nothing is a tag. Each alternative is linear. */
@@ -137,6 +138,7 @@ export class XMLStreamReader<E> {
   /** Decodes up to the last `>`, so that no character is cut in two. */
   #decode(): boolean {
     if (this.#poisoned) throw new StreamViolation("not-well-formed", "ill-formed UTF-8");
+    this.#checkFirst(this.#bytes.first);
     const end = this.#bytes.lastIndexOf(GREATER) + 1;
     if (end === 0) {
       if (this.#spaceAllowed) this.#bytes.skipSpace();
@@ -154,6 +156,12 @@ export class XMLStreamReader<E> {
       if (this.#text === "") throw new StreamViolation("not-well-formed", "ill-formed UTF-8");
     }
     return true;
+  }
+
+  /** No header begins like this: whoever speaks TLS or HTTP here is told at once, and not when his time is up. */
+  #checkFirst(octet: number | undefined): void {
+    if (this.#scope || !this.#between || octet === undefined || octet === LESS || isSpace(octet)) return;
+    throw new StreamViolation("not-well-formed", "something else than XML");
   }
 
   /**
