@@ -72,6 +72,8 @@ export interface ServerOptions extends ContextSettings {
   readonly secret?: Uint8Array | undefined;
   /** Iteration count of accounts without a verifier, until a stored one has been seen. Default 4096. */
   readonly scramIterations?: number | undefined;
+  /** Called after a failure; the peer hears of it only when what this returns has settled. See `failureDelay`. */
+  readonly slowDown?: ((event: ServerEvent) => MaybePromise<void> | undefined) | undefined;
   /** Called once for each exchange. What it throws is ignored. */
   readonly onOutcome?: ((event: ServerEvent) => void) | undefined;
 }

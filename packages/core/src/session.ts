@@ -7,7 +7,7 @@
 import { isSASLError, type SASLError, SASLFailure, saslError } from "./errors.js";
 import type { SASLInterface, SASLReply } from "./interface.js";
 import { type Heard, isMechanismName, type Mechanism } from "./mechanism.js";
-import type { SASLServer, ServerConnection } from "./server.js";
+import type { SASLServer, ServerConnection, ServerEvent } from "./server.js";
 import { ServerExchange, unable } from "./server-exchange.js";
 
 /** Who is at the other end, once it is known. */
@@ -85,7 +85,7 @@ export class SASLServerSession implements SASLInterface {
       return reply;
     } catch (error) {
       const failure = isSASLError(error) ? error : unable("authentication is not possible at present", error);
-      if (this.#turn === turn) this.#over(failure, mechanism);
+      if (this.#turn === turn) await this.#slowDown(this.#over(failure, mechanism));
       throw failure;
     } finally {
       if (this.#turn === turn) this.#turn = undefined;
@@ -112,43 +112,45 @@ export class SASLServerSession implements SASLInterface {
     this.#tell({ mechanism, authcid, authzid, channelBinding });
   }
 
-  #over(failure: SASLError, mechanism?: string): void {
+  #over(failure: SASLError, mechanism?: string): ServerEvent | undefined {
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    if (exchange === undefined && mechanism === undefined) return;
+    if (exchange === undefined && mechanism === undefined) return undefined;
     exchange?.drop();
     const { authcid, channelBindingUsed: channelBinding, noted } = exchange ?? {};
     const asked = mechanism !== undefined && isMechanismName(mechanism) ? mechanism : "";
-    this.#tell({ mechanism: exchange?.mechanism.name ?? asked, authcid, channelBinding, failure, noted });
+    const detail = failure.detail ?? noted ?? failure.message;
+    return this.#tell({
+      mechanism: exchange?.mechanism.name ?? asked,
+      authcid,
+      channelBinding,
+      code: failure.code,
+      detail,
+    });
   }
 
-  #tell(event: {
-    mechanism: string;
-    authcid: string | undefined;
-    authzid?: string;
-    channelBinding: string | undefined;
-    failure?: SASLError;
-    noted?: string | undefined;
-  }): void {
-    const { onOutcome, service } = this.#server.options();
-    if (onOutcome === undefined) return;
-    const { mechanism, authcid, authzid, channelBinding, failure, noted } = event;
-    const detail = failure && (failure.detail ?? noted ?? failure.message);
+  #tell(
+    found: Pick<ServerEvent, "mechanism" | "authcid" | "channelBinding"> & Partial<ServerEvent>,
+  ): ServerEvent | undefined {
+    const { onOutcome, slowDown, service } = this.#server.options();
+    if (onOutcome === undefined && slowDown === undefined) return undefined;
+    const { code, detail, authzid } = found;
     const { remote } = this.#connection;
+    const event: ServerEvent = { service, ...found, ok: code === undefined, authzid, remote, code, detail };
     try {
-      onOutcome({
-        service,
-        mechanism,
-        ok: !failure,
-        authcid,
-        authzid,
-        channelBinding,
-        remote,
-        code: failure?.code,
-        detail,
-      });
+      onOutcome?.(event);
     } catch {
       // A log that fails must not decide who gets in.
+    }
+    return event;
+  }
+
+  /** Keeps the peer waiting for its refusal; a rule that fails lets it go at once. */
+  async #slowDown(event: ServerEvent | undefined): Promise<void> {
+    try {
+      await (event && this.#server.options().slowDown?.(event));
+    } catch {
+      // The failure stands, late or not.
     }
   }
 }
