@@ -62,7 +62,7 @@ test.each(parsers)("R-LIM-02 %s is linear", (_, parse) => {
     ]) {
       const text = `${head}${piece.repeat(size / piece.length)}${tail}`;
       const took = timeOf(() => parse(text));
-      expect(took, `${JSON.stringify(piece)} between ${head} and ${tail}`).toBeLessThan(30);
+      expect(took, `${JSON.stringify(piece)} between ${head} and ${tail}`).toBeLessThan(20);
     }
   }
 });
@@ -117,7 +117,7 @@ describe.each(pairings)("R-LIM-02 R-LIM-05 $name", (pairing) => {
       let took = Number.POSITIVE_INFINITY;
       for (let run = 0; run < 4 && took > 10; run++)
         took = Math.min(took, await longestTurn(() => play(pairing, message)));
-      expect(took, JSON.stringify(piece)).toBeLessThan(40);
+      expect(took, JSON.stringify(piece)).toBeLessThan(30);
     }
   });
 });

@@ -45,8 +45,6 @@ export function escapeName(name: string): string {
 /** @throws {SASLFailure} `malformed-message` when `=` is followed by anything but `2C` and `3D`. */
 export function unescapeName(name: string): string {
   if (!name.includes("=")) return name;
-  return name.replace(/=(2C|3D)?/g, (_, code: string | undefined) => {
-    if (code === undefined) throw new SASLFailure("malformed-message", "a name holds an unknown escape");
-    return code === "2C" ? "," : "=";
-  });
+  if (/=(?!2C|3D)/.test(name)) throw new SASLFailure("malformed-message", "a name holds an unknown escape");
+  return name.replaceAll("=2C", ",").replaceAll("=3D", "="); // in this order nothing is decoded twice
 }
