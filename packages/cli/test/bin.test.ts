@@ -1,0 +1,71 @@
+/**
+ * The built command as a process: exit codes, signals, streams.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const bin = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
+const wrapper = fileURLToPath(new URL("../bin/sasl.js", import.meta.url));
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(
+  argv: readonly string[],
+  program = bin,
+): { child: ChildProcess; ended: Promise<Ended>; stdout: () => string } {
+  const child = spawn(process.execPath, [program, ...argv], { stdio: "pipe" });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  const ended = new Promise<Ended>((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
+  return { child, ended, stdout: () => stdout };
+}
+
+async function untilReady(stdout: () => string): Promise<{ imap: number; ca: string }> {
+  while (!stdout().includes("\n")) await new Promise((resolve) => setTimeout(resolve, 20));
+  return JSON.parse(stdout().split("\n")[0] as string);
+}
+
+describe("the built command", () => {
+  test("runs through its wrapper", async () => {
+    const { code, stdout } = await start(["mechanisms", "--json"], wrapper).ended;
+    expect(JSON.parse(stdout).ok).toBe(true);
+    expect(code).toBe(0);
+  });
+
+  test("exits 64 for wrong usage and 3 where nobody listens", async () => {
+    expect(await start(["logn"]).ended).toMatchObject({ code: 64, stdout: "" });
+    const argv = ["login", "imap://127.0.0.1:1", "--mechanism", "ANONYMOUS"];
+    expect(await start(argv).ended).toMatchObject({ code: 3, stdout: "" });
+  });
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`serves, lets a login in and refuses one, and exits 0 on ${signal}`, async () => {
+      const server = start(["serve", "--imap", "0", "--json"]);
+      const { imap, ca } = await untilReady(server.stdout);
+      const argv = ["login", `imap://user@localhost:${imap}`, "--ca", ca, "--password-stdin"];
+      const right = start(argv);
+      right.child.stdin?.end("pencil\n");
+      expect(await right.ended).toMatchObject({ code: 0, stderr: "" });
+      const wrong = start(argv);
+      wrong.child.stdin?.end("pen\n");
+      expect(await wrong.ended).toMatchObject({ code: 1, stdout: "" });
+      server.child.kill(signal);
+      const { code, stdout } = await server.ended;
+      expect(code).toBe(0);
+      expect(stdout.trimEnd().split("\n")).toHaveLength(3);
+      expect(existsSync(ca)).toBe(false);
+    });
+  }
+});
