@@ -35,7 +35,7 @@ export function pages(folder = "."): string[] {
 }
 
 /** The fenced blocks of a page. @throws {Error} for a fence that is not closed. */
-export function blocksOf(file: string): Block[] {
+function blocksOf(file: string): Block[] {
   const blocks: Block[] = [];
   let open: { line: number; info: string; lines: string[] } | undefined;
   for (const [index, line] of readPage(file).split("\n").entries()) {

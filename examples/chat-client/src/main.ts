@@ -7,7 +7,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { isIP, connect as tcpConnect } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { parseArgs } from "node:util";
@@ -33,9 +33,7 @@ export interface ChatOptions {
 }
 
 /** Logs in and sends itself a message. @returns with the login our full address, and the message as it came back. */
-export async function chat(
-  options: ChatOptions,
-): Promise<{ login: AuthenticationResult; jid: string; received: string }> {
+export async function chat(options: ChatOptions): Promise<{ login: AuthenticationResult; jid: string; heard: string }> {
   const { protocol, hostname, port, username } = new URL(options.url);
   const host = hostname.replace(/^\[|\]$/g, "");
   const { domain = host } = options;
@@ -75,7 +73,7 @@ export async function chat(
     const id = randomUUID();
     await stream.send(xml("message", { to: jid, type: "chat", id }, xml("body", {}, options.message)));
     const message = await next(stream, (stanza) => stanza.name === "message" && stanza.attrs.id === id);
-    return { login, jid, received: message.getChildText("body") ?? "" };
+    return { login, jid, heard: message.getChildText("body") ?? "" };
   } finally {
     stream.close();
   }
@@ -121,7 +119,7 @@ function readOptions(args: string[]): ChatOptions {
 }
 
 /** The program. @returns its exit code: 0 done, 1 refused, 2 no login that can be trusted, 3 no connection, 64 usage. */
-async function main(args: string[]): Promise<number> {
+export async function main(args: string[]): Promise<number> {
   let options: ChatOptions;
   try {
     options = readOptions(args);
@@ -130,13 +128,13 @@ async function main(args: string[]): Promise<number> {
     return 64;
   }
   try {
-    const { login, jid, received } = await chat(options);
+    const { login, jid, heard } = await chat(options);
     console.error(`logged in as ${jid} with ${login.mechanism}`);
-    console.log(received.replace(/\p{C}/gu, " "));
+    console.log(heard.replace(/\p{C}/gu, " "));
     return 0;
   } catch (error) {
-    const { message, text, cause, kind, code } = error as Partial<SASLError>;
-    const words = [message, text, (cause as Error | undefined)?.message].filter(Boolean).join(": ");
+    const { message, reason, text, cause, kind, code } = error as Partial<SASLError & { reason: string }>;
+    const words = [reason ?? message, text, (cause as Error | undefined)?.message].filter(Boolean).join(": ");
     console.error(`chat-client: ${words.replace(/\p{C}/gu, " ")}`);
     if (kind === "AuthenticationFailure") return 1;
     const unreachable = kind === undefined ? code : (cause ?? code === "connection-lost");
@@ -144,4 +142,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await main(process.argv.slice(2));
+const started = process.argv[1] ?? "";
+if (existsSync(started) && realpathSync(started) === import.meta.filename) {
+  process.exitCode = await main(process.argv.slice(2));
+}

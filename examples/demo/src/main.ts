@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { existsSync, realpathSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { chat } from "example-chat-client";
 import { fetchSubjects } from "example-mail-fetcher";
@@ -63,8 +64,8 @@ function programs({ ports }: TestServer): Program[] {
       task: "talks to itself",
       url: `xmpp://${USER}@localhost:${ports.xmpp}`,
       async run(common) {
-        const { login, jid, received } = await chat({ ...common, message: "Do not forget lunch." });
-        return { login, said: `heard "${received}" from ${jid}` };
+        const { login, jid, heard } = await chat({ ...common, message: "Do not forget lunch." });
+        return { login, said: `heard "${heard}" from ${jid}` };
       },
     },
   ];
@@ -126,4 +127,7 @@ async function attempt(program: Program, password: string, ca: string, screen: S
   }
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await demo(process.argv.slice(2), process.stdout);
+const started = process.argv[1] ?? "";
+if (existsSync(started) && realpathSync(started) === import.meta.filename) {
+  process.exitCode = await demo(process.argv.slice(2), process.stdout);
+}

@@ -6,7 +6,7 @@
  * @module
  */
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { isIP, connect as tcpConnect } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { parseArgs } from "node:util";
@@ -112,7 +112,7 @@ function readOptions(args: string[]): FetchOptions {
 }
 
 /** The program. @returns its exit code: 0 done, 1 refused, 2 no login that can be trusted, 3 no connection, 64 usage. */
-async function main(args: string[]): Promise<number> {
+export async function main(args: string[]): Promise<number> {
   let options: FetchOptions;
   try {
     options = readOptions(args);
@@ -126,8 +126,8 @@ async function main(args: string[]): Promise<number> {
     for (const subject of subjects) console.log(subject);
     return 0;
   } catch (error) {
-    const { message, text, cause, kind, code } = error as Partial<SASLError>;
-    const words = [message, text, (cause as Error | undefined)?.message].filter(Boolean).join(": ");
+    const { message, reason, text, cause, kind, code } = error as Partial<SASLError & { reason: string }>;
+    const words = [reason ?? message, text, (cause as Error | undefined)?.message].filter(Boolean).join(": ");
     console.error(`mail-fetcher: ${words.replace(/\p{C}/gu, " ")}`);
     if (kind === "AuthenticationFailure") return 1;
     const unreachable = kind === undefined ? code : (cause ?? code === "connection-lost");
@@ -135,4 +135,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await main(process.argv.slice(2));
+const started = process.argv[1] ?? "";
+if (existsSync(started) && realpathSync(started) === import.meta.filename) {
+  process.exitCode = await main(process.argv.slice(2));
+}
