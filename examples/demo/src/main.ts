@@ -19,6 +19,7 @@ import { type Outcome, Screen } from "./screen.js";
 const USER = "alice";
 const PASSWORD = "correct horse battery staple";
 const SUBJECT = "Lunch at noon?";
+const mechanisms = [scramSha256Plus, scramSha256, plain];
 
 /** What each of the three programs is told. */
 interface Program {
@@ -95,10 +96,11 @@ export async function demo(args: readonly string[], out: Pick<NodeJS.WriteStream
   const server = await startServer({
     ports: { smtp: 0, imaps: 0, xmpp: 0 },
     accounts: memoryAccounts({ [USER]: { authPassword: [verifier] } }),
-    mechanisms: [scramSha256Plus, scramSha256, plain],
+    mechanisms,
   });
   try {
-    screen.server(server, USER, wrong);
+    const offered = mechanisms.map(({ name }) => name);
+    screen.server(server, { user: USER, offered, wrong });
     const outcomes: Outcome[] = [];
     for (const program of programs(server)) {
       screen.program(program);

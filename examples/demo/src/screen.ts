@@ -16,6 +16,15 @@ export interface Outcome {
   readonly timeMs: number;
 }
 
+/** What is tried. */
+interface Setting {
+  readonly user: string;
+  /** Names of mechanisms, the strongest first. */
+  readonly offered: readonly string[];
+  /** Whether the password is a wrong one. */
+  readonly wrong: boolean;
+}
+
 /** Columns before the text of a message. */
 const INDENT = 16;
 
@@ -36,7 +45,7 @@ export class Screen {
   }
 
   /** The beginning: what runs where. */
-  server({ ports, host }: TestServer, user: string, wrong: boolean): void {
+  server({ ports, host }: TestServer, { user, offered, wrong }: Setting): void {
     const paint = this.#paint;
     const fact = (name: string, text: string) => `  ${paint("dim", name.padEnd(12))}${text}`;
     this.line(
@@ -49,7 +58,7 @@ export class Screen {
       ),
       fact("certificate", "made a moment ago; the programs trust it and no other"),
       fact("keeps", `of ${user}'s password a SCRAM-SHA-256 verifier and nothing else`),
-      fact("offers", "SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN"),
+      fact("offers", offered.join(", ")),
       ...(wrong ? [fact("password", "a wrong one")] : []),
     );
   }
