@@ -1,0 +1,81 @@
+import { AuthenticationFailure, type SASLErrorCode, SASLFailure, saslError } from "sasl-core";
+import { describe, expect, test } from "vitest";
+import { CommandError, type CommandErrorCode, describeError, oneLine } from "./errors.js";
+
+describe("exit codes", () => {
+  const refused: readonly SASLErrorCode[] = [
+    "refused",
+    "authorization-refused",
+    "credentials-expired",
+    "account-disabled",
+  ];
+  const lost: readonly SASLErrorCode[] = ["connection-lost", "timed-out"];
+  const failed: readonly SASLErrorCode[] = [
+    ...(["malformed-message", "incorrect-encoding", "unexpected-message", "peer-not-verified"] as const),
+    ...(["mechanism-unsupported", "mechanism-too-weak", "no-common-mechanism", "no-credentials"] as const),
+    ...(["channel-not-protected", "limit-exceeded", "temporary", "aborted"] as const),
+  ];
+  const usage: readonly CommandErrorCode[] = ["usage", "malformed-url", "unreadable-file", "malformed-file"];
+  const unreachable: readonly CommandErrorCode[] = [
+    ...(["host-not-found", "connection-refused", "host-unreachable", "certificate-not-trusted"] as const),
+    ...(["tls-failed", "connection-lost", "timed-out", "address-in-use"] as const),
+  ];
+
+  for (const code of refused) {
+    test(`1 for ${code}`, () => expect(describeError(saslError(code, "x")).exitCode).toBe(1));
+  }
+  for (const code of failed) test(`2 for ${code}`, () => expect(describeError(saslError(code, "x")).exitCode).toBe(2));
+  for (const code of lost) test(`3 for ${code}`, () => expect(describeError(saslError(code, "x")).exitCode).toBe(3));
+  for (const code of unreachable) {
+    test(`3 for ${code} of the connection`, () => {
+      expect(describeError(new CommandError(code, "x"))).toMatchObject({
+        exitCode: 3,
+        report: { kind: "ConnectionError" },
+      });
+    });
+  }
+  for (const code of usage) {
+    test(`64 for ${code}`, () => {
+      expect(describeError(new CommandError(code, "x"))).toMatchObject({
+        exitCode: 64,
+        report: { kind: "UsageError" },
+      });
+    });
+  }
+
+  test("2 for a fault of ours, without a stack", () => {
+    const { exitCode, report } = describeError(new TypeError("no\nway"));
+    expect([exitCode, report.kind, report.text]).toEqual([2, "InternalError", "TypeError: no way"]);
+    expect(describeError(undefined).report.text).toBe("an unknown error");
+  });
+});
+
+describe("reports", () => {
+  const peers: readonly [what: string, opaqueError: unknown, text: string | undefined, peer: string | undefined][] = [
+    ["a line", "NO [AUTHENTICATIONFAILED] no", "no", "NO [AUTHENTICATIONFAILED] no"],
+    ["several lines", ["535 5.7.8 no", "535 really"], undefined, "535 5.7.8 no 535 really"],
+    ["a condition of XMPP", { condition: "not-authorized", text: "go" }, "go", "not-authorized go"],
+    ["an OAuth error", { status: "invalid_token", scope: "mail" }, undefined, "invalid_token mail"],
+    ["text alone", undefined, "go away", "go away"],
+    ["nothing", undefined, undefined, undefined],
+    ["something else", 7, undefined, undefined],
+  ];
+  for (const [what, opaqueError, text, peer] of peers) {
+    test(`the peer's words: ${what}`, () => {
+      const error = new AuthenticationFailure("refused", "refused", { opaqueError, text });
+      expect(describeError(error).report.peer).toBe(peer);
+    });
+  }
+
+  test("what to do is said", () => {
+    const open = new SASLFailure("no-common-mechanism", "nothing (PLAIN: needs an encrypted channel)");
+    expect(describeError(open).report.text).toContain("--allow-plaintext");
+    expect(describeError(saslError("refused", "refused")).report.text).toContain("check the user name");
+    expect(describeError(saslError("peer-not-verified", "x")).report.text).toContain("do not trust");
+  });
+
+  test("one line, whatever is in it, and not an endless one", () => {
+    expect(oneLine("a\r\nb\u001b[2J\u2028c\u202ed\0")).toBe("a b [2J c d");
+    expect(oneLine("x".repeat(5000)).length).toBeLessThan(1100);
+  });
+});
