@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { headingsOf, linksOf, pages, root } from "./markdown.js";
@@ -13,5 +13,15 @@ describe("links lead somewhere in", () => {
       });
       expect(broken).toEqual([]);
     });
+  }
+});
+
+describe("there is a README in", () => {
+  const parents = ["packages", "examples"];
+  for (const folder of parents.flatMap((parent) =>
+    readdirSync(join(root, parent)).map((name) => `${parent}/${name}`),
+  )) {
+    if (!existsSync(join(root, folder, "package.json"))) continue; // left behind by a build
+    test(folder, () => expect(existsSync(join(root, folder, "README.md"))).toBe(true));
   }
 });
