@@ -49,18 +49,22 @@ export class Serve {
       stderr = (stderr + chunk).slice(-2_000);
     });
     const lines = createInterface({ input: child.stdout });
+    let said = "";
     const first = await new Promise<string>((resolve, reject) => {
-      const fail = (why: string): void => reject(new Error(`sasl serve ${why}: ${stderr.trim()}`));
+      const fail = (why: string): void => reject(new Error(`sasl serve ${why}: ${stderr.trim() || said}`));
       const timer = setTimeout(() => fail("is not ready after 15 s"), 15_000);
       timer.unref();
-      lines.once("line", resolve);
+      lines.once("line", (line) => {
+        said = line;
+        if (line.includes('"ready":true')) resolve(line);
+      });
       child.once("close", (exit) => fail(`ended with ${exit}`));
     });
     const ready: unknown = JSON.parse(first);
     if (typeof ready !== "object" || ready === null) throw new Error(`sasl serve said ${first}`);
     const serve = new Serve(name, child, ready as Readonly<Record<string, unknown>>);
     lines.on("line", (line) => {
-      serve.#logins.push(JSON.parse(line) as ServedLogin);
+      serve.#logins.push(parseLine(line));
       serve.#heard();
     });
     return serve;
@@ -104,5 +108,15 @@ export class Serve {
         };
       });
     }
+  }
+}
+
+/** A line that is no JSON fits no login, and is missed as such. */
+function parseLine(line: string): ServedLogin {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {};
   }
 }

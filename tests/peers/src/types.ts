@@ -30,6 +30,8 @@ export interface Endpoint {
   readonly domain: string;
   /** On which TLS versions the server offers -PLUS, for clients that must stay away then; absent means unknown. */
   readonly plus?: "1.2" | "every" | "none";
+  /** Mechanisms known not to be offered, for clients that would take them instead of the one asked for. */
+  readonly lacks?: readonly string[];
 }
 
 /** What the client presents. */

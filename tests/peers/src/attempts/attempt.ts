@@ -12,6 +12,8 @@ export interface Row {
   readonly expected: Expectation;
   /** What is special about this row. */
   readonly note?: string;
+  /** Whether other clients would do something else here. */
+  readonly oursAlone?: boolean;
   /** Requirement ids this row shows at work. */
   readonly ids?: readonly string[];
 }

@@ -21,6 +21,9 @@ const cyrusMechanisms = [
 ];
 const dovecotMechanisms = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"];
 
+/** The mechanisms that get every row; the others get the right and the wrong password. */
+const thorough = new Set(["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-512"]);
+
 const accepted: Expectation = { outcome: "accepted" };
 const impossible: Expectation = { outcome: "impossible" };
 const alice = { user: "alice", password: passwordOf("alice") };
@@ -38,10 +41,10 @@ export function postfixRows(server: Server): Row[] {
   const short = { prepares: false, extent: "short" } as const;
   return [
     ...cyrusMechanisms.flatMap((mechanism) => [
-      ...passwordRows(cyrus, mechanism, full),
+      ...passwordRows(cyrus, mechanism, thorough.has(mechanism) ? full : short),
       ...passwordRows(cyrusTls, mechanism, short),
-      ...passwordRows(late, mechanism, short),
     ]),
+    ...["PLAIN", "SCRAM-SHA-512"].flatMap((mechanism) => passwordRows(late, mechanism, short)),
     ...dovecotMechanisms.flatMap((mechanism) => [
       ...passwordRows(dovecot, mechanism, mechanism === "SCRAM-SHA-256" ? full : short),
       ...passwordRows(dovecotTls, mechanism, short),
@@ -51,7 +54,13 @@ export function postfixRows(server: Server): Row[] {
     ...at(cyrus, { ...alice, mechanism: "SCRAM-SHA-512", channelBinding: "require" }, impossible, {
       note: "binding required",
     }),
-    ...at(cyrus, { mechanism: "ANONYMOUS" }, accepted),
+    // RFC 4954 §4: "=" is the empty initial response. Postfix 3.7 hands it to Cyrus SASL as none, which wants another step.
+    ...at(
+      cyrus,
+      { mechanism: "ANONYMOUS" },
+      { outcome: "refused" },
+      { note: "no trace", oursAlone: true, ids: ["R-SMTP-07"] },
+    ),
     ...at(dovecot, { mechanism: "ANONYMOUS" }, accepted),
     ...at(late, { mechanism: "ANONYMOUS" }, impossible, { note: "not offered" }),
     ...at(clear, { ...alice, mechanism: "SCRAM-SHA-512" }, accepted),

@@ -6,7 +6,7 @@
 import { passwordOf, wrongPassword } from "../accounts.js";
 import { verifierAccounts, verifierPassword } from "../passwd-file.js";
 import type { Serve } from "../serve.js";
-import type { Attempt, Certificate, Channel, Client, Endpoint, Expectation, Protocol } from "../types.js";
+import type { Attempt, Certificate, Channel, Client, Endpoint, Expectation, Login, Protocol } from "../types.js";
 import { at, attemptOf, type Row } from "./attempt.js";
 import { passwordRows } from "./password-rows.js";
 
@@ -18,11 +18,14 @@ const hashes = ["SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384"
 /** What `sasl serve` is told to offer when it binds channels. */
 export const boundMechanisms: readonly string[] = [
   ...hashes.flatMap((name) => [`${name}-PLUS`, name]),
-  ...["EXTERNAL", "CRAM-MD5", "PLAIN", "LOGIN", "ANONYMOUS"],
+  ...["EXTERNAL", "OAUTHBEARER", "XOAUTH2", "CRAM-MD5", "PLAIN", "LOGIN", "ANONYMOUS"],
 ];
 
 /** What it is told to offer when it does not. */
-export const unboundMechanisms: readonly string[] = [...hashes, "CRAM-MD5", "PLAIN", "LOGIN"];
+export const unboundMechanisms: readonly string[] = [...hashes, "XOAUTH2", "CRAM-MD5", "PLAIN", "LOGIN"];
+
+/** The hashes that get every row; the others get the right and the wrong password. */
+const thorough = new Set(["SCRAM-SHA-1", "SCRAM-SHA-256"]);
 
 const protocols: readonly Protocol[] = ["imap", "smtp", "xmpp"];
 
@@ -31,6 +34,8 @@ export interface ServeFacts {
   readonly serve: Serve;
   readonly certificates: ReadonlyMap<string, Certificate>;
   readonly verifiers: ReadonlySet<string>;
+  /** Bearer tokens of alice: `good`, `expired`, `foreign`. */
+  readonly tokens: ReadonlyMap<string, string>;
 }
 
 /** Attempts at a server that offers -PLUS, by every client that can make them. */
@@ -44,34 +49,42 @@ export function boundAttempts(facts: ServeFacts, clients: readonly Client[]): At
   });
 }
 
-/** Attempts at a server that offers no -PLUS and permits plaintext mechanisms without TLS. */
-export function unboundAttempts(serve: Serve, clients: readonly Client[]): Attempt[] {
-  const rows = protocols.flatMap((protocol) =>
-    (["none", "starttls"] as const).flatMap((channel) => {
-      const endpoint = serve.endpoint(protocol, channel);
-      return unboundMechanisms.flatMap((mechanism) =>
-        passwordRows(endpoint, mechanism, {
-          prepares: true,
-          extent: "short",
-          login: channel === "none" ? { allowPlaintext: true } : {},
-        }),
-      );
-    }),
-  );
-  return clients.flatMap((client) => attempts(rows, client, serve));
+/** Attempts at a server that offers no -PLUS and no OAUTHBEARER, and permits plaintext mechanisms without TLS. */
+export function unboundAttempts({ serve, tokens }: ServeFacts, clients: readonly Client[]): Attempt[] {
+  const words = [...hashes, "CRAM-MD5", "PLAIN", "LOGIN"];
+  return clients.flatMap((client) => {
+    const rows = protocols.flatMap((protocol) =>
+      (["none", "starttls"] as const).flatMap((channel) => {
+        const endpoint = { ...serve.endpoint(protocol, channel), lacks: ["OAUTHBEARER"] };
+        const login = channel === "none" ? { allowPlaintext: true } : {};
+        const bearer = channel === "none" ? [] : tokenRows(endpoint, "XOAUTH2", tokens);
+        return [...words.flatMap((mechanism) => passwords(endpoint, client, mechanism, "short", login)), ...bearer];
+      }),
+    );
+    return attempts(rows, client, serve);
+  });
 }
 
 function attempts(rows: readonly Row[], client: Client, serve: Serve): Attempt[] {
   return rows
     .filter(({ endpoint, login }) => client.cannot(endpoint, login) === undefined)
-    .map((row) => attemptOf(row, client, () => checkReport(row, serve)));
+    .map((row) => attemptOf(row, client, () => checkReport(row, serve, reportedMechanism(row, client))));
+}
+
+/** imtest takes `-m LOGIN` for IMAP's LOGIN command, in which the server sees what PLAIN would have brought. */
+function reportedMechanism({ endpoint, login, expected }: Row, client: Client): string | undefined {
+  if (client.name === "cyrus" && endpoint.protocol === "imap" && login.mechanism === "LOGIN") return "PLAIN";
+  return expected.mechanism ?? login.mechanism;
 }
 
 /** The server's own line about the login agrees with what the client saw. */
-async function checkReport({ endpoint, login, expected }: Row, serve: Serve): Promise<string | undefined> {
+async function checkReport(
+  { endpoint, login, expected }: Row,
+  serve: Serve,
+  mechanism: string | undefined,
+): Promise<string | undefined> {
   if (expected.outcome !== "accepted" && expected.outcome !== "refused") return undefined;
   const ok = expected.outcome === "accepted";
-  const mechanism = expected.mechanism ?? login.mechanism;
   const report = await serve.claim(
     (each) =>
       each.ok === ok &&
@@ -91,18 +104,33 @@ function rowsAt(facts: ServeFacts, client: Client, protocol: Protocol, channel: 
   const endpoint = facts.serve.endpoint(protocol, channel);
   const extent = channel === "starttls" ? "full" : "short";
   return [
-    ...hashes.flatMap((mechanism) => [
-      ...plainScram(endpoint, client, mechanism, extent),
-      ...plus(endpoint, client, `${mechanism}-PLUS`, extent),
-    ]),
-    ...["PLAIN", "LOGIN", "CRAM-MD5"].flatMap((mechanism) =>
-      passwordRows(endpoint, mechanism, { prepares: true, extent }),
-    ),
+    ...hashes.flatMap((mechanism) => {
+      const depth = thorough.has(mechanism) ? extent : "short";
+      return [...plainScram(endpoint, client, mechanism, depth), ...plus(endpoint, client, `${mechanism}-PLUS`, depth)];
+    }),
+    ...["PLAIN", "LOGIN", "CRAM-MD5"].flatMap((mechanism) => passwords(endpoint, client, mechanism, extent)),
     ...initialResponse(endpoint, client),
     ...at(endpoint, { mechanism: "ANONYMOUS" }, accepted, { ids: ["R-ANON-04"] }),
-    ...verifiers(endpoint, facts.verifiers),
+    ...verifiers(endpoint, client, facts.verifiers),
     ...external(endpoint, facts.certificates),
+    ...tokenRows(endpoint, "OAUTHBEARER", facts.tokens),
+    ...tokenRows(endpoint, "XOAUTH2", facts.tokens),
   ];
+}
+
+/** Where IMAP announces SASL-IR, curl begins LOGIN with an initial response, which that mechanism does not have. */
+function passwords(
+  endpoint: Endpoint,
+  client: Client,
+  mechanism: string,
+  extent: "full" | "short",
+  login: Login = {},
+): Row[] {
+  if (client.name === "curl" && endpoint.protocol === "imap" && mechanism === "LOGIN") {
+    const right = { mechanism, user: "alice", password: passwordOf("alice") };
+    return at(endpoint, right, refused, { note: "initial response", ids: ["R-IMAP-05", "R-GEN-07"] });
+  }
+  return passwordRows(endpoint, mechanism, { prepares: true, extent, login });
 }
 
 /** SCRAM without binding, where binding is offered: slixmpp then claims that it was not (R-CB-02). */
@@ -128,21 +156,27 @@ function plus(endpoint: Endpoint, client: Client, mechanism: string, extent: "fu
   return extent === "full" ? [...rows, ...passwordRows(endpoint, mechanism, { ...old, extent: "short" })] : rows;
 }
 
-/** curl sends an initial response only when told to: the other way is what its other rows show. */
+/** curl sends an initial response over SMTP only when told to: the other way is what its other rows show. */
 function initialResponse(endpoint: Endpoint, client: Client): Row[] {
-  if (client.name !== "curl" || endpoint.protocol === "xmpp") return [];
-  const user = { user: "alice", initialResponse: true };
-  return ["PLAIN", "LOGIN", "CRAM-MD5"].flatMap((mechanism) => [
-    ...at(endpoint, { ...user, mechanism, password: passwordOf("alice") }, accepted, { note: "initial response" }),
-    ...at(endpoint, { ...user, mechanism, password: wrongPassword }, refused, {
+  if (client.name !== "curl" || endpoint.protocol !== "smtp") return [];
+  const login = { user: "alice", initialResponse: true };
+  const right = { ...login, password: passwordOf("alice") };
+  return [
+    ...at(endpoint, { ...right, mechanism: "PLAIN" }, accepted, { note: "initial response" }),
+    ...at(endpoint, { ...login, mechanism: "PLAIN", password: wrongPassword }, refused, {
       note: "initial response, wrong password",
     }),
-  ]);
+    ...at(endpoint, { ...right, mechanism: "LOGIN" }, refused, {
+      note: "initial response",
+      ids: ["R-SMTP-08", "R-GEN-07"],
+    }),
+  ];
 }
 
 /** Accounts with stored keys alone serve their own mechanism and passwords sent as such, and nothing else. */
-function verifiers(endpoint: Endpoint, made: ReadonlySet<string>): Row[] {
+function verifiers(endpoint: Endpoint, client: Client, made: ReadonlySet<string>): Row[] {
   const ids = ["R-SCRAM-26"];
+  const bound = client.name === "slixmpp"; // which cannot do without, see above
   return verifierAccounts
     .filter(({ name }) => made.has(name))
     .flatMap(({ name, scheme }) => {
@@ -154,7 +188,7 @@ function verifiers(endpoint: Endpoint, made: ReadonlySet<string>): Row[] {
           ids,
         }),
         ...at(endpoint, { ...login, mechanism: "CRAM-MD5" }, refused, { note: "stored keys", ids }),
-        ...at(endpoint, { ...login, mechanism: scheme }, accepted, { note: "stored keys", ids }),
+        ...(bound ? [] : at(endpoint, { ...login, mechanism: scheme }, accepted, { note: "stored keys", ids })),
         ...at(endpoint, { ...login, mechanism: scheme, password: wrongPassword }, refused, {
           note: "stored keys, wrong password",
           ids,
@@ -179,5 +213,20 @@ function external(endpoint: Endpoint, certificates: ReadonlyMap<string, Certific
       { outcome: "impossible" },
       { note: "no certificate", ids: ["R-EXT-01"] },
     ),
+  ];
+}
+
+function tokenRows(endpoint: Endpoint, mechanism: "OAUTHBEARER" | "XOAUTH2", made: ReadonlyMap<string, string>): Row[] {
+  const xoauth2 = mechanism === "XOAUTH2";
+  const each = (name: string, user: string, expected: Expectation, id: string): Row[] => {
+    const token = made.get(name);
+    const note = user === "alice" ? `token ${name}` : "token of alice";
+    return token === undefined ? [] : at(endpoint, { mechanism, user, token }, expected, { note, ids: [id] });
+  };
+  return [
+    ...each("good", "alice", accepted, xoauth2 ? "R-XOA-01" : "R-OAUTH-01"),
+    ...each("expired", "alice", refused, xoauth2 ? "R-XOA-02" : "R-OAUTH-06"),
+    ...each("foreign", "alice", refused, xoauth2 ? "R-XOA-02" : "R-OAUTH-06"),
+    ...each("good", "user", refused, xoauth2 ? "R-XOA-03" : "R-OAUTH-05"),
   ];
 }

@@ -69,7 +69,7 @@ function curlSessions(serve: Serve, children: Children): Attempt[] {
     attempt(
       "serve imap examine, by curl",
       () => children.run("curl", select),
-      ({ exit, stdout }) => exit === 0 && /\b0 EXISTS/i.test(stdout),
+      ({ exit, stdout }) => exit === 0 && /^\* \d+ EXISTS/im.test(stdout),
     ),
     attempt(
       "serve smtp send a mail, by curl",

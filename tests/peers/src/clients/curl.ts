@@ -21,10 +21,11 @@ export class Curl implements Client {
     this.#children = children;
   }
 
-  cannot({ protocol }: Endpoint, { mechanism, prep }: Login): string | undefined {
+  cannot({ protocol, lacks = [] }: Endpoint, { mechanism, prep }: Login): string | undefined {
     if (protocol === "xmpp") return "speaks no XMPP";
     if (mechanism === undefined || !mechanisms.has(mechanism)) return `has no ${mechanism ?? "order of its own"}`;
     if (prep === "saslprep" && mechanism === "CRAM-MD5") return "never prepares the password";
+    if (mechanism === "XOAUTH2" && !lacks.includes("OAUTHBEARER")) return "takes OAUTHBEARER where it can";
     return undefined;
   }
 

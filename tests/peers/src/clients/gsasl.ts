@@ -61,10 +61,8 @@ export class Gsasl implements Client {
       args.push(`--x509-cert-file=${certificate.cert}`, `--x509-key-file=${certificate.key}`);
     }
     const finished = await this.#children.run("gsasl", args);
-    return verdict(
-      finished,
-      finished.exit === 0,
-      /gsasl: (?:server|mechanism) (?:error|unavailable)/.test(finished.stderr),
-    );
+    // It understands some refusals by their code alone, and of the others only that they are not what it waits for.
+    const refusal = /gsasl: (?:server|mechanism) (?:error|unavailable)|could not parse server data:\s*5\d\d /;
+    return verdict(finished, finished.exit === 0, refusal.test(finished.stderr));
   }
 }

@@ -41,6 +41,7 @@ export class Slixmpp implements Client {
     const jid = user === undefined ? domain : `${user}@${domain}`;
     const request = { host, port, channel, ca, jid, password, mechanism, tlsMax, ...certificate };
     const finished = await this.#children.run(debianPython, [program], { input: JSON.stringify(request) });
-    return verdict(finished, /^accepted$/m.test(finished.stdout), /^refused\b/m.test(finished.stdout));
+    const said = (word: RegExp): boolean => word.test(finished.stdout);
+    return verdict(finished, said(/^accepted$/m), said(/^refused\b/m), said(/^broken failed_all_auth/m));
   }
 }

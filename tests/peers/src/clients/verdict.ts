@@ -12,10 +12,15 @@ export function lastWords({ exit, stdout, stderr, timedOut }: Finished): string 
   return `${timedOut ? "timed out" : `exit ${exit}`}: ${words.slice(-400)}`;
 }
 
-/** A verdict from two tests on what a program left behind; neither true means that something else broke. */
-export function verdict(finished: Finished, accepted: boolean, refused: boolean): Verdict {
+/**
+ * A verdict from tests on what a program left behind; none true means that something else broke.
+ *
+ * @param impossible whether the client found nothing acceptable among what was offered
+ */
+export function verdict(finished: Finished, accepted: boolean, refused: boolean, impossible = false): Verdict {
   const detail = lastWords(finished);
   if (finished.timedOut) return { outcome: "broken", detail };
   if (accepted) return { outcome: "accepted", detail };
+  if (impossible) return { outcome: "impossible", detail };
   return { outcome: refused ? "refused" : "broken", detail };
 }

@@ -1,0 +1,118 @@
+/**
+ * One run of the harness: what it started, and the end of it.
+ *
+ * @module
+ */
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Children } from "./children.js";
+import { Curl } from "./clients/curl.js";
+import { Cyrus } from "./clients/cyrus.js";
+import { GoSendxmpp } from "./clients/go-sendxmpp.js";
+import { Gsasl } from "./clients/gsasl.js";
+import { Slixmpp } from "./clients/slixmpp.js";
+import { Swaks } from "./clients/swaks.js";
+import type { Options } from "./options.js";
+import { PeersFolder } from "./peers-folder.js";
+import { Report, runAttempts } from "./report.js";
+import { type Server, serverKinds } from "./servers.js";
+import { readServers } from "./servers-file.js";
+import { makeCertificates } from "./tls-files.js";
+import type { Tool } from "./tools.js";
+import type { Attempt, Client } from "./types.js";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const scriptsBeside = join(root, "../shared/peers");
+const defaultFile = join(root, "tests/peers/servers.json");
+
+/** The command of this checkout, once it is built. */
+export const builtCommand: string = join(root, "packages/cli/dist/bin.js");
+
+/** Everything one run holds. */
+export class Run {
+  readonly options: Options;
+  readonly children: Children = new Children();
+  readonly report: Report;
+  /** A folder that is removed at the end. */
+  readonly scratch: string;
+  #peers: PeersFolder | undefined;
+  #ended: Promise<void> | undefined;
+
+  constructor(options: Options) {
+    this.options = options;
+    this.report = new Report(options.require);
+    this.scratch = mkdtempSync(join(tmpdir(), "peers-"));
+    chmodSync(this.scratch, 0o755); // the servers' own users must be able to enter
+  }
+
+  /** Whether the end has begun. */
+  get isOver(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** Stop the servers and every child, and leave nothing behind. */
+  end(): Promise<void> {
+    this.#ended ??= this.#stop();
+    return this.#ended;
+  }
+
+  async #stop(): Promise<void> {
+    await this.children.stopAll();
+    await this.#peers?.stop();
+    rmSync(this.scratch, { recursive: true, force: true });
+  }
+
+  /** The servers to log in to: named in a file, or started here. */
+  async servers(): Promise<Server[]> {
+    const { servers, peers } = this.options;
+    const scripts = peers ?? (existsSync(scriptsBeside) ? scriptsBeside : undefined);
+    const file = servers ?? (scripts === undefined && existsSync(defaultFile) ? defaultFile : undefined);
+    if (file !== undefined) return this.#named(file);
+    if (scripts === undefined) {
+      this.report.note(
+        `no folder of peers at ${scriptsBeside}: name running servers in ${defaultFile} or with --servers`,
+      );
+      for (const kind of serverKinds) this.report.missing(kind, "nobody said where one runs");
+      return [];
+    }
+    const state = join(this.scratch, "state");
+    await makeCertificates(this.children, join(state, "tls"));
+    this.#peers = new PeersFolder(new Children(), scripts, state);
+    return await this.#peers.start(serverKinds, this.report);
+  }
+
+  #named(file: string): Server[] {
+    this.report.note(`servers as ${file} says; none is started here`);
+    const named = readServers(file);
+    for (const kind of serverKinds) {
+      if (!named.some((server) => server.kind === kind)) this.report.missing(kind, `not in ${file}`);
+    }
+    return named;
+  }
+
+  /** The clients there are, ours not among them, the first choice for a second opinion first. */
+  async clients(tools: ReadonlySet<Tool>): Promise<Client[]> {
+    const { children } = this;
+    const makers: [tool: Tool, make: () => Client][] = [
+      ["gsasl", () => new Gsasl(children)],
+      ["curl", () => new Curl(children)],
+      ["cyrus", () => new Cyrus(children)],
+      ["swaks", () => new Swaks(children)],
+      ["slixmpp", () => new Slixmpp(children)],
+    ];
+    const found = makers.filter(([tool]) => tools.has(tool)).map(([, make]) => make());
+    const program = await this.#peers?.goSendxmpp();
+    if (program !== undefined) found.push(new GoSendxmpp(children, program, this.scratch));
+    else this.report.missing("go-sendxmpp", "no release to unpack");
+    return found;
+  }
+
+  /** Run attempts, or list them, as far as `--only` lets them through. */
+  async attempts(all: readonly Attempt[]): Promise<void> {
+    const chosen = all.filter(({ name }) => this.options.only.every((text) => name.includes(text)));
+    if (this.options.list) for (const { name } of chosen) this.report.note(name);
+    else await runAttempts(chosen, this.options.jobs, this.report, () => this.isOver);
+  }
+}
