@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isSASLError, type SASLErrorCode } from "sasl-core";
+import { isSASLError, type SASLErrorCode, type Skipped } from "sasl-core";
 
 /** The exit codes of every command. */
 export const exitCodes = { done: 0, refused: 1, failed: 2, unreachable: 3, usage: 64 } as const;
@@ -73,13 +73,26 @@ export function describeError(error: unknown): { readonly exitCode: ExitCode; re
   }
   if (isSASLError(error)) {
     const { kind, code, message } = error;
+    const what = code === "no-common-mechanism" ? noneAcceptable(error, message) : message;
     const advice = adviceFor(code, message);
-    const text = oneLine(advice ? `${message}; ${advice}` : message);
+    const text = oneLine(advice ? `${what}; ${advice}` : what);
     const peer = peerLine(error.opaqueError, error.text);
     return { exitCode: exitCodeFor(kind, code), report: { kind, code, text, ...(peer && { peer }) } };
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : "an unknown error";
   return { exitCode: exitCodes.failed, report: { kind: "InternalError", code: "internal", text: oneLine(text) } };
+}
+
+/** The reasons with the mechanisms they are for: the error has them the other way round, which takes many words. */
+function noneAcceptable(error: object, message: string): string {
+  const skipped: unknown = Reflect.get(error, "skipped");
+  if (!Array.isArray(skipped) || skipped.length === 0) return message;
+  const byReason = new Map<string, string[]>();
+  for (const { mechanism, reason } of skipped as readonly Skipped[]) {
+    byReason.set(reason, [...(byReason.get(reason) ?? []), mechanism]);
+  }
+  const reasons = [...byReason].map(([reason, names]) => `${names.join(", ")}: ${reason}`);
+  return `nothing that the server offers is acceptable (${reasons.join("; ")})`;
 }
 
 function exitCodeFor(kind: "AuthenticationFailure" | "SASLFailure", code: SASLErrorCode): ExitCode {

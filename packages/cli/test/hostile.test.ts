@@ -125,7 +125,7 @@ const rows: readonly Row[] = [
     error: { kind: "SASLFailure" },
   },
   { why: "speaks another protocol", scheme: "smtp", script: [imapHello], code: 2, error: { kind: "SASLFailure" } },
-  { why: "speaks another protocol", scheme: "xmpp", script: [imapHello], code: 3, error: { code: "timed-out" } },
+  { why: "speaks another protocol", scheme: "xmpp", script: [imapHello], code: 2, error: { kind: "SASLFailure" } },
   {
     why: "says success too early",
     scheme: "imap",
