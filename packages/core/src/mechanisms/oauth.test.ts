@@ -3,7 +3,7 @@ import { scriptOf } from "../../test/exchanges.js";
 import { codeAfter, codeOf, connection, serverWith, sessionFor } from "../../test/support.js";
 import { loadVectors, type Outcome } from "../../test/vectors.js";
 import type { TokenVerdict } from "../accounts.js";
-import type { SASLErrorCode } from "../errors.js";
+import { type SASLErrorCode, SASLFailure } from "../errors.js";
 import type { SASLInterface, SASLReply } from "../interface.js";
 import { decodeUtf8, encodeUtf8 } from "../internal/text.js";
 import { SASLStateMachine } from "../state-machine.js";
@@ -208,6 +208,18 @@ describe.each([
       expect(said).toEqual([acknowledgement]);
     });
   }
+
+  test("R-OAUTH-08 a server that cannot say now is another matter than one that said no", async () => {
+    const wire: SASLInterface = {
+      secure: true,
+      initiate: async () => ({ state: "challenge", payload: encodeUtf8('{"status":"x"}') }),
+      respond: () => Promise.reject(new SASLFailure("temporary", "later")),
+      abort: async () => ({ state: "failure" }),
+    };
+    const mechanism = make({ username: "tim", token: "t" });
+    const name = mechanism.variants[0]?.name as string;
+    expect(await codeOf(mechanism.authenticate(new SASLStateMachine(wire), name))).toBe("temporary");
+  });
 
   test("R-OAUTH-08 a second challenge is a failure too", async () => {
     const said: Uint8Array[] = [];

@@ -18,6 +18,7 @@ import { memoryAccounts } from "../../memory-accounts.js";
 import { SASLStateMachine } from "../../state-machine.js";
 import { makeScramVerifier } from "../../verifier.js";
 import { hashSha256, SCRAM, scramSha256, scramSha256Plus } from "./index.js";
+import { keysFromPassword, xor } from "./keys.js";
 
 const salt = new Uint8Array(16).fill(3);
 const verifier = await makeScramVerifier(hashSha256, user.password, { iterations: 4096, salt });
@@ -135,6 +136,60 @@ describe("the server, client-final", () => {
     expect(await codeAfter(wire, "SCRAM-SHA-256", ["n,,n=tim,r=abc", message])).toBe(code);
     expect(wire.result).toBeUndefined();
   });
+});
+
+describe("the server and a client that knows the password", () => {
+  const { digest } = hashSha256;
+  const crypto = {
+    hash: (d: typeof digest, data: Uint8Array) => d.hash(data),
+    hmac: (d: typeof digest, key: Uint8Array, data: Uint8Array) => d.hmac(key, data),
+    pbkdf2: (d: typeof digest, p: Uint8Array, s: Uint8Array, i: number) => d.pbkdf2(p, s, i),
+  };
+  /** A last message whose proof fits it, whatever it says. */
+  async function signed(bare: string, serverFirst: string, withoutProof: string): Promise<string> {
+    const { clientKey } = await keysFromPassword(crypto, digest, encodeUtf8(user.password), salt, 4096);
+    const message = encodeUtf8(`${bare},${serverFirst},${withoutProof}`);
+    const signature = await digest.hmac(await digest.hash(clientKey), message);
+    return `${withoutProof},p=${encodeBase64(xor(clientKey, signature))}`;
+  }
+
+  const rows: readonly [why: string, flag: string, withoutProof: string, code: SASLErrorCode | "challenge"][] = [
+    ["the truth", "n,,", `c=${header("n,,")},r=abcSERVER`, "challenge"],
+    ["R-SCRAM-09 the truth and an extension", "n,,", `c=${header("n,,")},r=abcSERVER,x=y`, "challenge"],
+    ["R-SCRAM-13 a nonce of its own", "n,,", `c=${header("n,,")},r=abcOTHER`, "malformed-message"],
+    ["R-SCRAM-18 another flag", "n,,", `c=${header("y,,")},r=abcSERVER`, "refused"],
+    ["R-SCRAM-18 an authzid it did not ask for", "n,,", `c=${header("n,a=anna,")},r=abcSERVER`, "refused"],
+    ["R-SCRAM-18 data after an unbound header", "n,,", `c=${header("n,,data")},r=abcSERVER`, "refused"],
+    ["R-CB-10 a type it did not name", "n,,", `c=${header("p=tls-exporter,,")},r=abcSERVER`, "refused"],
+    [
+      "R-GEN-19 an authzid nobody allowed",
+      "n,a=anna,",
+      `c=${header("n,a=anna,")},r=abcSERVER`,
+      "authorization-refused",
+    ],
+  ];
+  test.each(rows)("%s", async (_, flag, withoutProof, code) => {
+    const bare = "n=tim,r=abc";
+    const wire = session();
+    const reply = await wire.initiate("SCRAM-SHA-256", encodeUtf8(flag + bare));
+    const final = await signed(bare, decodeUtf8(reply.payload as Uint8Array), withoutProof);
+    const result = await wire.respond(encodeUtf8(final)).then(
+      ({ state }) => state,
+      (error: { code: string }) => error.code,
+    );
+    expect(result).toBe(code);
+    expect(wire.result).toBeUndefined();
+    if (code === "challenge") expect(await wire.respond(new Uint8Array(0))).toEqual({ state: "success" });
+  });
+
+  test.each([undefined, new Uint8Array(0)])(
+    "R-CB-09 data that turns out to be %o never counts as bound",
+    async (data) => {
+      const server = serverWith([scramSha256Plus], { accounts, nonce: () => "SERVER" });
+      const wire = server.session({ secure: true, channelBinding: { types: ["tls-exporter"], data: () => data } });
+      expect(await codeAfter(wire, "SCRAM-SHA-256-PLUS", ["p=tls-exporter,,n=tim,r=abc"])).toBe("refused");
+    },
+  );
 });
 
 describe("the client", () => {
