@@ -5,6 +5,7 @@
  */
 import type { ScramKeys } from "./credentials.js";
 import { encodeBase64 } from "./internal/base64.js";
+import { equalBytes } from "./internal/bytes.js";
 import type { ClientContext } from "./mechanism.js";
 import type { Digest } from "./runtime/contract.js";
 
@@ -77,5 +78,5 @@ export class ScramKeyCache {
 
 /** Whether keys belong to what a server named in its first message. */
 export function fits(keys: ScramKeys, hash: string, salt: Uint8Array, iterations: number): boolean {
-  return keys.hash === hash && keys.iterations === iterations && encodeBase64(keys.salt) === encodeBase64(salt);
+  return keys.hash === hash && keys.iterations === iterations && equalBytes(keys.salt, salt);
 }

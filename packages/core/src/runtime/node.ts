@@ -100,8 +100,16 @@ export function encodeText(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
 }
 
+/** Short arrays are encoded from here: a Buffer around an array of up to 64 octets makes V8 move it off its heap first. */
+const scratch = Buffer.alloc(256);
+
 export function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+  const { length } = bytes;
+  if (length > scratch.length) return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString("base64");
+  for (let i = 0; i < length; i++) scratch[i] = bytes[i] as number;
+  const text = scratch.toString("base64", 0, length);
+  for (let i = 0; i < length; i++) scratch[i] = 0;
+  return text;
 }
 
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
