@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ChannelBinding } from "./channel-binding.js";
 import type { ClientOutcome, ClientSettings, SASLMechanism } from "./client.js";
 import { isSASLError, type SASLErrorCode, SASLFailure } from "./errors.js";
 import type { SASLInterface } from "./interface.js";
@@ -59,11 +60,7 @@ export interface Evaluation {
 }
 
 /** Failures that say nothing bad about the peer and after which another mechanism may be tried. */
-const harmless: ReadonlySet<SASLErrorCode> = new Set<SASLErrorCode>([
-  "mechanism-unsupported",
-  "mechanism-too-weak",
-  "no-credentials",
-]);
+const harmless: readonly SASLErrorCode[] = ["mechanism-unsupported", "mechanism-too-weak", "no-credentials"];
 
 /**
  * Authenticates with the strongest mechanism both sides accept.
@@ -85,49 +82,54 @@ export async function authenticate(
   options: AuthenticateOptions = {},
 ): Promise<AuthenticationResult> {
   const names = [...offered];
+  const { policy = {} } = options;
   const evaluation = evaluate(names, mechanisms, { ...options, secure: intf.secure === true });
   const skipped = [...evaluation.skipped];
-  const settings = settingsFor(mechanisms, names, options);
+  const settings: ClientSettings = {
+    ...options,
+    requireEncryption: policy.requireEncryption,
+    offered: names,
+    channelBinding: policy.channelBinding === "disable" ? undefined : bindingOf(mechanisms, options),
+  };
+
+  /** One exchange; and a last look before success is reported, whether policy got what it wanted (R-GEN-26). */
+  const attempt = async (mechanism: SASLMechanism, name: string): Promise<AuthenticationResult> => {
+    const machine = new SASLStateMachine(intf, options);
+    const outcome = await mechanism.authenticate(machine, name, settings);
+    if (
+      machine.state !== "success" ||
+      (policy.mutualAuth && !outcome.serverVerified) ||
+      (policy.channelBinding === "require" && !outcome.channelBinding)
+    ) {
+      throw new SASLFailure("peer-not-verified", `${name} ended without what the policy asks for`);
+    }
+    return { ...outcome, skipped };
+  };
+
   let floor: Strength | undefined;
   let failure: SASLFailure | undefined;
-
   for (const { info, mechanism } of evaluation.candidates) {
+    const { name } = info;
     const strength = strengthOf(info);
     if (floor && isWeaker(strength, floor)) {
-      skipped.push({ mechanism: info.name, reason: `weaker than ${failure?.message}` });
+      skipped.push({ mechanism: name, reason: "weaker than one that failed" });
       continue;
     }
     try {
-      return { ...(await attempt(intf, info.name, mechanism, settings, options)), skipped };
+      return await attempt(mechanism, name).catch((error) => {
+        // Some have something new to say after a refusal, once.
+        const again = isSASLError(error) && mechanism.again?.(error);
+        if (again) return attempt(again, name);
+        throw error;
+      });
     } catch (error) {
-      if (!isSASLError(error) || !harmless.has(error.code)) throw error;
+      if (!isSASLError(error) || !harmless.includes(error.code)) throw error;
       failure = error as SASLFailure;
-      skipped.push({ mechanism: info.name, reason: error.message });
-      if (error.code !== "no-credentials" && (floor === undefined || isWeaker(floor, strength))) floor = strength;
+      skipped.push({ mechanism: name, reason: error.message });
+      if (error.code !== "no-credentials") floor = strength;
     }
   }
-  throw failure ? withSkipped(failure, skipped) : noneAcceptable(names, skipped);
-}
-
-/** One exchange, and one more where the mechanism has something new to say after a refusal. */
-async function attempt(
-  intf: SASLInterface,
-  name: string,
-  mechanism: SASLMechanism,
-  settings: ClientSettings,
-  options: AuthenticateOptions,
-  retried = false,
-): Promise<ClientOutcome> {
-  const machine = new SASLStateMachine(intf, options);
-  try {
-    const outcome = await mechanism.authenticate(machine, name, settings);
-    checkOutcome(machine, outcome, options.policy);
-    return outcome;
-  } catch (error) {
-    const again = !retried && isSASLError(error) ? mechanism.again?.(error) : undefined;
-    if (again === undefined) throw error;
-    return attempt(intf, name, again, settings, options, true);
-  }
+  throw Object.assign(failure ?? noneAcceptable(skipped), { skipped });
 }
 
 /** Facts about the connection the choice depends on. */
@@ -184,38 +186,18 @@ function objection(candidate: Candidate, options: EvaluateOptions, bindable: boo
 }
 
 function bindsHere({ info, mechanism }: Candidate, options: AuthenticateOptions): boolean {
-  const local = options.channelBinding ?? mechanism.channelBinding;
-  return info.channelBinding === true && commonTypes(local, options.serverBindingTypes).length > 0;
+  const types = info.channelBinding && commonTypes(bindingOf([mechanism], options), options.serverBindingTypes);
+  return types ? types.length > 0 : false;
 }
 
-/** What the halves get to see: all that was offered, and what the connection can be bound to unless that is switched off. */
-function settingsFor(
-  mechanisms: readonly SASLMechanism[],
-  offered: readonly string[],
-  options: AuthenticateOptions,
-): ClientSettings {
-  const given = options.channelBinding ?? mechanisms.find((each) => each.channelBinding)?.channelBinding;
-  const { requireEncryption, channelBinding } = options.policy ?? {};
-  return { ...options, requireEncryption, offered, channelBinding: channelBinding === "disable" ? undefined : given };
+/** What the connection can be bound to: as the connection says, or as a mechanism was told. */
+function bindingOf(mechanisms: readonly SASLMechanism[], options: AuthenticateOptions): ChannelBinding | undefined {
+  return options.channelBinding ?? mechanisms.find((each) => each.channelBinding)?.channelBinding;
 }
 
-/** Looks once more before success is reported: the protocol said it, and policy got what it wanted (R-GEN-26). */
-function checkOutcome(machine: SASLStateMachine, outcome: ClientOutcome, policy: ClientPolicy | undefined): void {
-  const broken =
-    machine.state !== "success" ||
-    (policy?.mutualAuth && !outcome.serverVerified) ||
-    (policy?.channelBinding === "require" && outcome.channelBinding === undefined);
-  if (broken) throw new SASLFailure("peer-not-verified", `${outcome.mechanism} ended without what the policy asks for`);
-}
-
-function noneAcceptable(offered: readonly string[], skipped: readonly Skipped[]): SASLFailure {
+function noneAcceptable(skipped: readonly Skipped[]): SASLFailure {
   // What cannot be a name is the peer's own text, and stays out of messages.
   const named = skipped.filter(({ mechanism }) => isMechanismName(mechanism)).slice(0, 32);
   const reasons = named.map(({ mechanism, reason }) => `${mechanism}: ${reason}`).join("; ");
-  const message = offered.length ? `nothing offered is acceptable (${reasons})` : "the server offers no mechanism";
-  return withSkipped(new SASLFailure("no-common-mechanism", message), skipped);
-}
-
-function withSkipped(failure: SASLFailure, skipped: readonly Skipped[]): SASLFailure {
-  return Object.assign(failure, { skipped });
+  return new SASLFailure("no-common-mechanism", `nothing acceptable is offered (${reasons || "nothing at all"})`);
 }

@@ -13,7 +13,7 @@ import {
   canProvide,
   provide,
 } from "./credentials.js";
-import { isSASLError, type SASLError, SASLFailure } from "./errors.js";
+import { asSASLError, type SASLError, SASLFailure } from "./errors.js";
 import type { SASLReply } from "./interface.js";
 import { BaseContext, type ContextSettings } from "./internal/context.js";
 import type {
@@ -25,7 +25,6 @@ import type {
   Mechanism,
   MechanismInfo,
 } from "./mechanism.js";
-import type { MaybePromise } from "./runtime/contract.js";
 import type { ScramKeyCache } from "./scram-key-cache.js";
 import type { SASLStateMachine } from "./state-machine.js";
 import { compareStrength } from "./strength.js";
@@ -87,8 +86,6 @@ export interface SASLMechanism {
   again?(failure: SASLError): SASLMechanism | undefined;
 }
 
-const empty = new Uint8Array(0);
-
 /** Puts credentials to one mechanism or a family: what `PLAIN(…)` and its like are made with, and your own. */
 export function clientMechanism(
   mechanisms: readonly Mechanism[],
@@ -114,33 +111,28 @@ export function clientMechanism(
 
 /** One exchange from the client's end, and the context its half sees. */
 class ClientExchange extends BaseContext implements ClientContext {
-  readonly #credentials: CredentialProvider;
-  readonly #machine: SASLStateMachine;
   readonly settings: ClientSettings;
   readonly #plugin: Mechanism;
-  #given: Pick<Credentials, "username" | "authzid"> = {};
+  readonly #credentials: CredentialProvider;
+  readonly #machine: SASLStateMachine;
+  #given: Credentials = {};
   #bound: string | undefined;
   #ended: ((ok: boolean) => void) | undefined;
 
   constructor(plugin: Mechanism, credentials: CredentialProvider, machine: SASLStateMachine, settings: ClientSettings) {
     super(plugin, settings, machine.limits);
+    this.settings = settings;
     this.#plugin = plugin;
     this.#credentials = credentials;
     this.#machine = machine;
-    this.settings = settings;
   }
 
-  credentials<K extends CredentialKind>(kind: K): MaybePromise<CredentialKinds[K]> {
+  async credentials<K extends CredentialKind>(kind: K): Promise<CredentialKinds[K]> {
     const request = { kind, mechanism: this.#plugin.name, host: this.host, signal: this.#machine.signal };
-    const given = provide(this.#credentials, request);
-    return given instanceof Promise ? given.then((value) => this.#take<K>(value)) : this.#take<K>(given);
-  }
-
-  #take<K extends CredentialKind>(given: CredentialKinds[K]): CredentialKinds[K] {
-    const { username, authzid } = given as Credentials;
-    this.checkIdentity(username);
-    this.checkIdentity(authzid);
-    this.#given = { username, authzid };
+    const given = await provide(this.#credentials, request);
+    this.#given = given;
+    this.checkIdentity(this.#given.username);
+    this.checkIdentity(this.#given.authzid);
     return given;
   }
 
@@ -157,70 +149,65 @@ class ClientExchange extends BaseContext implements ClientContext {
   }
 
   async run(): Promise<ClientOutcome> {
+    const { name, security } = this.#plugin;
     try {
       await this.#play();
     } catch (error) {
       this.#ended?.(false);
-      const { state } = this.#machine;
-      if (state === "initial" || state === "challenge") await this.#machine.abort(); // lets go of its timer, too
-      throw isSASLError(error) || error instanceof TypeError
-        ? error
-        : new SASLFailure("aborted", `${this.#plugin.name} failed on this side`, { cause: error });
+      await this.#machine.abort().catch(() => {}); // unless it is over; lets go of its timer, too
+      throw error instanceof TypeError ? error : asSASLError(error, "aborted", `${name} failed on this side`);
     }
     this.#ended?.(true);
     return {
-      mechanism: this.#plugin.name,
+      mechanism: name,
       authcid: this.#given.username,
       authzid: this.#given.authzid,
-      serverVerified: this.#plugin.security.includes("mutualAuth"),
+      serverVerified: security.includes("mutualAuth"),
       channelBinding: this.#bound,
     };
   }
 
   async #play(): Promise<void> {
-    if (this.#plugin.needsProtection && this.settings.requireEncryption !== false && !this.#machine.secure) {
-      throw new SASLFailure("channel-not-protected", `${this.#plugin.name} needs an encrypted channel`); // R-PLAIN-06
-    }
-    const half = (this.#plugin.client as NonNullable<Mechanism["client"]>)(this);
+    const { name, flow, needsProtection, client } = this.#plugin;
     const machine = this.#machine;
+    if (needsProtection && this.settings.requireEncryption !== false && !machine.secure) {
+      throw new SASLFailure("channel-not-protected", `${name} needs an encrypted channel`); // R-PLAIN-06
+    }
+    const half = (client as NonNullable<Mechanism["client"]>)(this);
     try {
-      let turn = await machine.until(half.next());
-      let reply = await this.#exchange(half, "initiate", this.#opening(turn));
-      while (!turn.done || reply.state !== "success") {
-        if (turn.done) throw new SASLFailure("unexpected-message", "the server goes on after the mechanism has ended");
-        if (reply.state === "success" && !isFinal(turn.value)) throw earlySuccess();
-        turn = await machine.until(half.next(reply.payload));
-        if (reply.state === "success") {
-          if (turn.done && turn.value === undefined) return;
+      let reply: SASLReply | undefined;
+      for (;;) {
+        const turn = await machine.until(half.next(reply?.payload));
+        const said = content(turn.value);
+        if (reply?.state === "success") {
+          if (turn.done && said === undefined) return;
           throw earlySuccess();
         }
-        // Additional data that came as a challenge gets the empty answer (RFC 4422 §5 item 2b).
-        reply = await this.#exchange(half, "response", content(turn.value) ?? empty);
+        if (reply === undefined && flow === (said ? "server-first" : "client-first")) {
+          throw new TypeError(`the first turn of ${name} is not ${flow}`); // RFC 4422 §5 item 2a
+        }
+        reply = await this.#exchange(half, reply === undefined, said);
+        if (turn.done) {
+          if (reply.state === "success" && !reply.payload?.length) return;
+          throw new SASLFailure("unexpected-message", "the server goes on after the end");
+        }
+        if (reply.state === "success" && !isFinal(turn.value)) throw earlySuccess();
       }
-      if (reply.payload?.length) throw new SASLFailure("unexpected-message", "data with success that nobody expects");
     } finally {
       half.return(undefined).catch(() => {});
     }
   }
 
-  /** What the first turn says; `undefined` is no initial response (RFC 4422 §5 item 2a). */
-  #opening(turn: IteratorResult<Said, Said>): Uint8Array | undefined {
-    const said = content(turn.value);
-    const { flow, name } = this.#plugin;
-    if (flow === "client-first" && said === undefined) throw new TypeError(`${name} is client-first and said nothing`);
-    if (flow === "server-first" && said !== undefined) throw new TypeError(`${name} is server-first and spoke`);
-    return said;
-  }
-
   /** Says a message and hears the reply. A failure on the wire is shown to the half, which may know more about it. */
-  async #exchange(half: ClientConversation, message: "initiate" | "response", payload: Heard): Promise<SASLReply> {
-    const machine = this.#machine;
-    const trace = this.settings.trace;
-    trace?.(this.#plugin, "send", message, payload);
+  async #exchange(half: ClientConversation, first: boolean, said: Heard): Promise<SASLReply> {
+    const { trace } = this.settings;
+    // Additional data that came as a challenge gets the empty answer (RFC 4422 §5 item 2b).
+    const payload = first ? said : (said ?? new Uint8Array(0));
+    trace?.(this.#plugin, "send", first ? "initiate" : "response", payload);
     try {
-      const sent =
-        message === "initiate" ? machine.initiate(this.#plugin.name, payload) : machine.respond(payload ?? empty);
-      const reply = await sent;
+      const reply = await (first
+        ? this.#machine.initiate(this.#plugin.name, payload)
+        : this.#machine.respond(payload as Uint8Array));
       trace?.(this.#plugin, "receive", reply.state, reply.payload);
       return reply;
     } catch (error) {
@@ -239,9 +226,9 @@ function content(value: Said): Uint8Array | undefined {
 }
 
 function isFinal(value: Said): value is Final {
-  return value !== undefined && "final" in (value as object);
+  return value !== undefined && "final" in value;
 }
 
 function earlySuccess(): SASLError {
-  return new SASLFailure("peer-not-verified", "the server said success before the mechanism was complete");
+  return new SASLFailure("peer-not-verified", "the server said success too early");
 }

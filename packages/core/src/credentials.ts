@@ -90,24 +90,12 @@ export function canProvide(provider: CredentialProvider, kind: CredentialKind | 
  *
  * @throws {SASLFailure} `no-credentials` when it refuses or leaves out what the kind needs.
  */
-export function provide<K extends CredentialKind>(
+export async function provide<K extends CredentialKind>(
   provider: CredentialProvider,
   request: CredentialRequest<K>,
-): MaybePromise<CredentialKinds[K]> {
-  if (typeof provider !== "function") return checked(provider, request);
-  const given = provider(request);
-  // Promises of other realms and of libraries, too.
-  const later = typeof (given as Partial<Promise<unknown>> | undefined)?.then === "function";
-  return later
-    ? Promise.resolve(given).then((value) => checked(value, request))
-    : checked(given as Credentials, request);
-}
-
-function checked<K extends CredentialKind>(
-  given: Credentials | undefined,
-  request: CredentialRequest<K>,
-): CredentialKinds[K] {
-  if (given === undefined || !answers(given, request.kind)) {
+): Promise<CredentialKinds[K]> {
+  const given = typeof provider === "function" ? await provider(request) : provider;
+  if (!given || !answers(given, request.kind)) {
     throw new SASLFailure("no-credentials", `${request.mechanism} was given no ${request.kind}`);
   }
   return given as CredentialKinds[K];

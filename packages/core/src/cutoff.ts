@@ -16,12 +16,15 @@ export class Cutoff {
   /** @param timeoutMs 0 for no time limit. */
   constructor(signal: AbortSignal | undefined, timeoutMs: number) {
     this.#signal = signal;
-    if (signal?.aborted) this.#onAbort();
-    else signal?.addEventListener("abort", this.#onAbort);
+    if (signal?.aborted) this.handleEvent();
+    else signal?.addEventListener("abort", this);
     if (timeoutMs > 0) this.#timer = setTimeout(() => this.cut("timed-out", `${timeoutMs} ms are over`), timeoutMs);
   }
 
-  readonly #onAbort = (): void => this.cut("aborted", "authentication was aborted", this.#signal?.reason);
+  /** The signal's event. @internal */
+  handleEvent(): void {
+    this.cut("aborted", "authentication was aborted", this.#signal?.reason);
+  }
 
   /** Ends it now, also after `dispose`: nobody waits for ever. */
   cut(code: "aborted" | "timed-out", message: string, cause?: unknown): void {
@@ -40,6 +43,6 @@ export class Cutoff {
 
   dispose(): void {
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#signal?.removeEventListener("abort", this);
   }
 }

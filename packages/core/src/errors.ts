@@ -56,14 +56,14 @@ const brand = Symbol.for("sasl-core.error");
  * Base of both kinds; throw one of the two, catch with {@link isSASLError}.
  * The message names what went wrong and holds no password, token, proof, nonce or raw peer bytes.
  */
-export abstract class SASLError extends Error {
+export abstract class SASLError<Code extends SASLErrorCode = SASLErrorCode> extends Error {
   abstract readonly kind: SASLErrorKind;
-  readonly code: SASLErrorCode;
+  readonly code: Code;
   readonly opaqueError: unknown;
   readonly text: string | undefined;
   readonly detail: string | undefined;
 
-  protected constructor(code: SASLErrorCode, message: string, options: SASLErrorOptions = {}) {
+  constructor(code: Code, message: string, options: SASLErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.opaqueError = options.opaqueError;
@@ -74,42 +74,41 @@ export abstract class SASLError extends Error {
 }
 
 /** A problem of the protocol, the channel or our own policy, unrelated to the credentials. `code` says what to do. */
-export class SASLFailure extends SASLError {
+export class SASLFailure extends SASLError<SASLFailureCode> {
   override readonly name = "SASLFailure";
   readonly kind = "SASLFailure";
-  declare readonly code: SASLFailureCode;
-
-  constructor(code: SASLFailureCode, message: string, options?: SASLErrorOptions) {
-    super(code, message, options);
-  }
 }
 
 /** These credentials were turned down: do not try them, or another mechanism, again. */
-export class AuthenticationFailure extends SASLError {
+export class AuthenticationFailure extends SASLError<AuthenticationFailureCode> {
   override readonly name = "AuthenticationFailure";
   readonly kind = "AuthenticationFailure";
-  declare readonly code: AuthenticationFailureCode;
-
-  constructor(code: AuthenticationFailureCode, message: string, options?: SASLErrorOptions) {
-    super(code, message, options);
-  }
 }
 
-const authenticationCodes: ReadonlySet<SASLErrorCode> = new Set<AuthenticationFailureCode>([
+const authenticationCodes: readonly SASLErrorCode[] = [
   "refused",
   "authorization-refused",
   "credentials-expired",
   "account-disabled",
-]);
+] satisfies AuthenticationFailureCode[];
 
 /** The error of the kind that `code` belongs to. */
 export function saslError(code: SASLErrorCode, message: string, options?: SASLErrorOptions): SASLError {
-  return authenticationCodes.has(code)
+  return authenticationCodes.includes(code)
     ? new AuthenticationFailure(code as AuthenticationFailureCode, message, options)
     : new SASLFailure(code as SASLFailureCode, message, options);
 }
 
 /** True for errors of this package, whichever copy of it made them. */
 export function isSASLError(value: unknown): value is SASLFailure | AuthenticationFailure {
-  return typeof value === "object" && value !== null && Reflect.get(value, brand) === true;
+  return (value as { readonly [brand]?: unknown } | null | undefined)?.[brand] === true;
+}
+
+/** What was thrown, where it is one of ours; otherwise a failure with it as the cause. */
+export function asSASLError(
+  thrown: unknown,
+  code: SASLFailureCode,
+  message: string,
+): SASLFailure | AuthenticationFailure {
+  return isSASLError(thrown) ? thrown : new SASLFailure(code, message, { cause: thrown });
 }

@@ -24,7 +24,7 @@ import type { Digest, MaybePromise } from "./runtime/contract.js";
 import type { SASLServer, ServerConnection } from "./server.js";
 import type { ServerResult } from "./session.js";
 
-const empty = new Uint8Array(0);
+const empty = /* @__PURE__ */ new Uint8Array(0);
 
 /** Made when a mechanism is named, dropped when its exchange is over. */
 export class ServerExchange extends BaseContext implements ServerContext {

@@ -5,7 +5,7 @@
  * @module
  */
 import { Cutoff } from "./cutoff.js";
-import { isSASLError, SASLFailure } from "./errors.js";
+import { asSASLError, type SASLErrorCode, SASLFailure } from "./errors.js";
 import type { SASLInterface, SASLReply } from "./interface.js";
 import { defaultLimits, type Limits } from "./limits.js";
 import { isMechanismName } from "./mechanism.js";
@@ -21,7 +21,7 @@ export interface StateMachineOptions {
 }
 
 /** Codes under which this end stops while the other may still be waiting. A binding's own `abort()` is harmless when idle. */
-const ownCodes: ReadonlySet<string> = new Set(["aborted", "timed-out", "limit-exceeded"]);
+const ownCodes: readonly SASLErrorCode[] = ["aborted", "timed-out", "limit-exceeded"];
 
 /** How long `abort()` waits for the other side to take note before it gives up, in milliseconds. */
 const abortGraceMs = 1000;
@@ -31,9 +31,9 @@ const abortGraceMs = 1000;
  * of its own, so that nothing survives from the first (R-GEN-15).
  */
 export class SASLStateMachine implements SASLInterface {
+  readonly limits: Limits;
+  readonly signal: AbortSignal | undefined;
   readonly #wire: SASLInterface;
-  readonly #limits: Limits;
-  readonly #signal: AbortSignal | undefined;
   #cutoff: Cutoff | undefined;
   #state: ExchangeState = "initial";
   #waiting = false;
@@ -41,8 +41,8 @@ export class SASLStateMachine implements SASLInterface {
 
   constructor(wire: SASLInterface, options: StateMachineOptions = {}) {
     this.#wire = wire;
-    this.#limits = options.limits ? { ...defaultLimits, ...options.limits } : defaultLimits;
-    this.#signal = options.signal;
+    this.limits = options.limits ? { ...defaultLimits, ...options.limits } : defaultLimits;
+    this.signal = options.signal;
   }
 
   get state(): ExchangeState {
@@ -53,18 +53,12 @@ export class SASLStateMachine implements SASLInterface {
     return this.#wire.secure === true;
   }
 
-  get limits(): Limits {
-    return this.#limits;
-  }
-
-  get signal(): AbortSignal | undefined {
-    return this.#signal;
-  }
-
   /** @throws {SASLFailure} `mechanism-unsupported` for what cannot be a name (R-GEN-01), before anything is sent. */
-  async initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
-    if (!isMechanismName(mechanism)) throw new SASLFailure("mechanism-unsupported", "not a mechanism name");
-    return await this.#step("initial", payload, () => this.#wire.initiate(mechanism, payload));
+  initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
+    return this.#step("initial", payload, () => {
+      if (!isMechanismName(mechanism)) throw new SASLFailure("mechanism-unsupported", "not a mechanism name");
+      return this.#wire.initiate(mechanism, payload);
+    });
   }
 
   respond(payload: Uint8Array): Promise<SASLReply> {
@@ -76,7 +70,7 @@ export class SASLStateMachine implements SASLInterface {
     if (this.#over) throw outOfOrder(this.#state);
     const begun = this.#state === "challenge" || this.#waiting;
     this.#end("failure");
-    if (begun) await grace(this.#wire.abort());
+    if (begun) await this.#takeBack();
     this.#cutoff?.cut("aborted", "authentication was aborted"); // also when the wire never answers
     return { state: "failure" };
   }
@@ -91,7 +85,7 @@ export class SASLStateMachine implements SASLInterface {
   }
 
   get #patience(): Cutoff {
-    this.#cutoff ??= new Cutoff(this.#signal, this.#limits.timeoutMs);
+    this.#cutoff ??= new Cutoff(this.signal, this.limits.timeoutMs);
     return this.#cutoff;
   }
 
@@ -111,22 +105,23 @@ export class SASLStateMachine implements SASLInterface {
       const reply = await this.until(send());
       if (this.#over || reply.state === "failure") throw new SASLFailure("aborted", "authentication was aborted");
       this.#checkSize(reply.payload);
-      if (++this.#steps > this.#limits.maxSteps) throw new SASLFailure("limit-exceeded", "too many messages");
+      if (++this.#steps > this.limits.maxSteps) throw new SASLFailure("limit-exceeded", "too many messages");
       this.#end(reply.state);
       return reply;
-    } catch (error) {
+    } catch (thrown) {
+      const error = asSASLError(thrown, "connection-lost", "the connection failed");
       // Where it was this end that stopped, what the peer still believes in is taken back on the wire.
-      const open = begun && isSASLError(error) && ownCodes.has(error.code) && !this.#over;
+      const open = begun && ownCodes.includes(error.code) && !this.#over;
       this.#end("failure");
-      if (open) await grace(this.#wire.abort());
-      throw isSASLError(error) ? error : new SASLFailure("connection-lost", "the connection failed", { cause: error });
+      if (open) await this.#takeBack();
+      throw error;
     } finally {
       this.#waiting = false;
     }
   }
 
   #checkSize(message: Uint8Array | undefined): void {
-    if (message && message.length > this.#limits.maxMessageBytes) {
+    if (message && message.length > this.limits.maxMessageBytes) {
       throw new SASLFailure("limit-exceeded", `a message of ${message.length} octets`);
     }
   }
@@ -139,15 +134,15 @@ export class SASLStateMachine implements SASLInterface {
     this.#state = state;
     if (state !== "challenge") this.#cutoff?.dispose();
   }
+
+  /** Waits for an abort to be noticed, not for long, and not for a verdict. */
+  async #takeBack(): Promise<void> {
+    const grace = new Cutoff(undefined, abortGraceMs);
+    await grace.race(this.#wire.abort()).catch(() => {});
+    grace.dispose();
+  }
 }
 
 function outOfOrder(state: string): SASLFailure {
   return new SASLFailure("unexpected-message", `out of order: the exchange is at "${state}"`);
-}
-
-/** Waits for an abort to be noticed, not for long, and not for a verdict. */
-async function grace(promise: Promise<unknown>): Promise<void> {
-  const cutoff = new Cutoff(undefined, abortGraceMs);
-  await cutoff.race(promise).catch(() => {});
-  cutoff.dispose();
 }

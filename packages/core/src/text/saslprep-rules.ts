@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SASLFailure } from "../errors.js";
+import type { SASLFailure } from "../errors.js";
 import { prepareSASLprep, type Refusal } from "./stringprep.js";
 
 const reasons: Readonly<Record<Refusal, string>> = {
@@ -12,12 +12,16 @@ const reasons: Readonly<Record<Refusal, string>> = {
   bidirectional: "SASLprep refuses this mix of right-to-left and other characters",
 };
 
-/** What `saslprep` promises, at once. */
-export function saslprepRules(text: string, usage: "stored" | "query"): string {
-  if (!text.isWellFormed()) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
+/**
+ * What `saslprep` promises, at once.
+ *
+ * @param Failure the class to throw; handed over, so that what is loaded at the start need not be cut in two to share it.
+ */
+export function saslprepRules(text: string, usage: "stored" | "query", Failure: typeof SASLFailure): string {
+  if (!text.isWellFormed()) throw new Failure("incorrect-encoding", "Text holds a lone surrogate");
   const prepared = prepareSASLprep(text, usage);
-  if ("refused" in prepared) throw new SASLFailure("malformed-message", reasons[prepared.refused]);
+  if ("refused" in prepared) throw new Failure("malformed-message", reasons[prepared.refused]);
   // RFC 4616 §2, RFC 5802 §5.1: a name or password that preparation empties fails.
-  if (prepared.text === "") throw new SASLFailure("malformed-message", "Nothing is left of the text after SASLprep");
+  if (prepared.text === "") throw new Failure("malformed-message", "Nothing is left of the text after SASLprep");
   return prepared.text;
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { SASLFailure } from "../errors.js";
 import { rulesUnavailable } from "./unavailable.js";
 
 /**
@@ -28,9 +29,9 @@ let rules: typeof import("./saslprep-rules.js") | undefined;
 export function saslprep(text: string, usage: SASLprepUsage): string | Promise<string> {
   // RFC 4013 §2: printable ASCII maps to itself, is normalized, allowed, assigned and has no right-to-left character.
   if (/^[ -~]+$/.test(text)) return text;
-  if (rules !== undefined) return rules.saslprepRules(text, usage);
+  if (rules) return rules.saslprepRules(text, usage, SASLFailure);
   return import("./saslprep-rules.js").then((loaded) => {
     rules = loaded;
-    return loaded.saslprepRules(text, usage);
+    return saslprep(text, usage);
   }, rulesUnavailable);
 }

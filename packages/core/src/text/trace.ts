@@ -12,7 +12,7 @@ import { rulesUnavailable } from "./unavailable.js";
 const MAX_TOKEN_CHARACTERS = 255;
 
 /** RFC 2822 §3.4.1 addr-spec without comments, folding and white space, as RFC 4505 §2 asks; and nothing obsolete. */
-const addrSpec: RegExp = (() => {
+const addrSpec: RegExp = /* @__PURE__ */ (() => {
   const dotAtom = "[\\w!#$%&'*+/=?^`{|}~-]+(?:\\.[\\w!#$%&'*+/=?^`{|}~-]+)*";
   const quotedPair = "\\\\[ -~]";
   return new RegExp(
