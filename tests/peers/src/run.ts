@@ -103,9 +103,10 @@ export class Run {
       ["slixmpp", () => new Slixmpp(children)],
     ];
     const found = makers.filter(([tool]) => tools.has(tool)).map(([, make]) => make());
-    const program = await this.#peers?.goSendxmpp();
+    const installed = await children.run("go-sendxmpp", ["--version"]);
+    const program = installed.exit === 0 ? "go-sendxmpp" : await this.#peers?.goSendxmpp();
     if (program !== undefined) found.push(new GoSendxmpp(children, program, this.scratch));
-    else this.report.missing("go-sendxmpp", "no release to unpack");
+    else this.report.missing("go-sendxmpp", "not installed, and no package of it was found");
     return found;
   }
 

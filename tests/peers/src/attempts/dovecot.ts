@@ -27,7 +27,10 @@ export function dovecotRows(server: Server): Row[] {
     ...passwordMechanisms.flatMap((mechanism) => [
       ...passwordRows(imap, mechanism, { prepares: false, extent: "full" }),
       ...passwordRows(imaps, mechanism, { prepares: false, extent: "short" }),
-      ...passwordRows(submission, mechanism, { prepares: false, extent: "full" }),
+      ...passwordRows(submission, mechanism, {
+        prepares: false,
+        extent: mechanism === "SCRAM-SHA-256" ? "full" : "short",
+      }),
       ...passwordRows(submissions, mechanism, { prepares: false, extent: "short" }),
     ]),
     ...choiceRows(imap),

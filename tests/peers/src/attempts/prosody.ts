@@ -38,7 +38,7 @@ export function prosodyRows(server: Server): Row[] {
       ...passwordRows(direct, mechanism, { ...short, login: unbound(mechanism) }),
     ]),
     ...["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"].flatMap((mechanism) => [
-      ...bound(main, mechanism, "full", version),
+      ...bound(main, mechanism, mechanism === "SCRAM-SHA-256-PLUS" ? "full" : "short", version),
       ...bound(direct, mechanism, "short", version),
     ]),
     ...choice(main, version),
@@ -107,7 +107,7 @@ function hashed(endpoint: Endpoint | undefined, mechanism: string): Row[] {
   return [
     ...passwordRows(endpoint, mechanism, { prepares: true, extent: "full", login: unbound(mechanism) }),
     ...passwordRows(endpoint, `${mechanism}-PLUS`, { prepares: true, extent: "short", ...old }),
-    ...passwordRows(endpoint, "PLAIN", { prepares: true, extent: "full" }),
+    ...passwordRows(endpoint, "PLAIN", { prepares: true, extent: "short" }),
   ];
 }
 

@@ -51,14 +51,17 @@ export function boundAttempts(facts: ServeFacts, clients: readonly Client[]): At
 
 /** Attempts at a server that offers no -PLUS and no OAUTHBEARER, and permits plaintext mechanisms without TLS. */
 export function unboundAttempts({ serve, tokens }: ServeFacts, clients: readonly Client[]): Attempt[] {
-  const words = [...hashes, "CRAM-MD5", "PLAIN", "LOGIN"];
+  const mechanisms = { none: [...hashes, "CRAM-MD5", "PLAIN", "LOGIN"], starttls: [...thorough] };
   return clients.flatMap((client) => {
     const rows = protocols.flatMap((protocol) =>
       (["none", "starttls"] as const).flatMap((channel) => {
         const endpoint = { ...serve.endpoint(protocol, channel), lacks: ["OAUTHBEARER"] };
         const login = channel === "none" ? { allowPlaintext: true } : {};
         const bearer = channel === "none" ? [] : tokenRows(endpoint, "XOAUTH2", tokens);
-        return [...words.flatMap((mechanism) => passwords(endpoint, client, mechanism, "short", login)), ...bearer];
+        return [
+          ...mechanisms[channel].flatMap((mechanism) => passwords(endpoint, client, mechanism, "short", login)),
+          ...bearer,
+        ];
       }),
     );
     return attempts(rows, client, serve);
@@ -100,19 +103,22 @@ async function checkReport(
   return undefined;
 }
 
+/** STARTTLS gets every row; TLS from the first byte, the same code from there on, gets the right and the wrong password. */
 function rowsAt(facts: ServeFacts, client: Client, protocol: Protocol, channel: Channel): Row[] {
   const endpoint = facts.serve.endpoint(protocol, channel);
   const extent = channel === "starttls" ? "full" : "short";
+  const words = ["PLAIN", "LOGIN", "CRAM-MD5"].flatMap((mechanism) => passwords(endpoint, client, mechanism, extent));
+  const anonymous = at(endpoint, { mechanism: "ANONYMOUS" }, accepted, { ids: ["R-ANON-04"] });
+  const scram = (channel === "starttls" ? hashes : [...thorough]).flatMap((mechanism) => {
+    const depth = thorough.has(mechanism) ? extent : "short";
+    return [...plainScram(endpoint, client, mechanism, depth), ...plus(endpoint, client, `${mechanism}-PLUS`, depth)];
+  });
+  const rows = [...scram, ...words, ...anonymous, ...external(endpoint, facts.certificates)];
+  if (channel === "implicit") return rows;
   return [
-    ...hashes.flatMap((mechanism) => {
-      const depth = thorough.has(mechanism) ? extent : "short";
-      return [...plainScram(endpoint, client, mechanism, depth), ...plus(endpoint, client, `${mechanism}-PLUS`, depth)];
-    }),
-    ...["PLAIN", "LOGIN", "CRAM-MD5"].flatMap((mechanism) => passwords(endpoint, client, mechanism, extent)),
+    ...rows,
     ...initialResponse(endpoint, client),
-    ...at(endpoint, { mechanism: "ANONYMOUS" }, accepted, { ids: ["R-ANON-04"] }),
     ...verifiers(endpoint, client, facts.verifiers),
-    ...external(endpoint, facts.certificates),
     ...tokenRows(endpoint, "OAUTHBEARER", facts.tokens),
     ...tokenRows(endpoint, "XOAUTH2", facts.tokens),
   ];
