@@ -18,7 +18,10 @@ export class Cutoff {
     this.#signal = signal;
     if (signal?.aborted) this.handleEvent();
     else signal?.addEventListener("abort", this);
-    if (timeoutMs > 0) this.#timer = setTimeout(() => this.cut("timed-out", `${timeoutMs} ms are over`), timeoutMs);
+    if (timeoutMs > 0) {
+      const expire = () => this.cut("timed-out", `${timeoutMs} ms are over`);
+      this.#timer = setTimeout(expire, Math.min(timeoutMs, 2 ** 31 - 1)); // a longer timer would end at once
+    }
   }
 
   /** The signal's event. @internal */

@@ -23,3 +23,21 @@ export const defaultLimits: Limits = {
   maxSteps: 20,
   timeoutMs: 60_000,
 };
+
+/**
+ * The limits to go by: the defaults where nothing was given, also not by a program without types, which could otherwise
+ * switch one off by accident.
+ *
+ * @throws {RangeError} for anything but numbers from 0.
+ */
+export function limitsFrom(given: Partial<Limits> | undefined): Limits {
+  if (given === undefined) return defaultLimits;
+  const limits: { -readonly [K in keyof Limits]: number } = { ...defaultLimits };
+  for (const name of Object.keys(limits) as (keyof Limits)[]) {
+    const value: unknown = given[name];
+    if (value === undefined) continue;
+    if (typeof value !== "number" || !(value >= 0)) throw new RangeError(`limits.${name} must be a number from 0`);
+    limits[name] = value;
+  }
+  return limits;
+}

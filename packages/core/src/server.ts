@@ -10,7 +10,7 @@ import type { AccountStore, TokenVerifier } from "./accounts.js";
 import type { ChannelBinding } from "./channel-binding.js";
 import type { SASLErrorCode } from "./errors.js";
 import type { ContextSettings } from "./internal/context.js";
-import { defaultLimits, type Limits } from "./limits.js";
+import { type Limits, limitsFrom } from "./limits.js";
 import type { ExternalIdentity, Mechanism } from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
 import { ScramHabits } from "./scram-habits.js";
@@ -101,7 +101,7 @@ export class SASLServer {
   /** @throws {RangeError} for a secret under 16 octets or two mechanisms of one name. */
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.limits = { ...defaultLimits, ...options.limits };
+    this.limits = limitsFrom(options.limits);
     this.#habits = new ScramHabits(options.secret ?? randomBytes(32), options.scramIterations ?? 4096);
     const able = options.mechanisms.filter((each) => each.server !== undefined).sort(compareStrength);
     this.#mechanisms = new Map(able.map((each) => [each.name, each]));

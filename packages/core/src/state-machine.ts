@@ -7,7 +7,7 @@
 import { Cutoff } from "./cutoff.js";
 import { asSASLError, type SASLErrorCode, SASLFailure } from "./errors.js";
 import type { SASLInterface, SASLReply } from "./interface.js";
-import { defaultLimits, type Limits } from "./limits.js";
+import { type Limits, limitsFrom } from "./limits.js";
 import { isMechanismName } from "./mechanism.js";
 
 /** Where an exchange stands. `success` is the protocol's word alone; whether to believe it is the mechanism's. */
@@ -41,7 +41,7 @@ export class SASLStateMachine implements SASLInterface {
 
   constructor(wire: SASLInterface, options: StateMachineOptions = {}) {
     this.#wire = wire;
-    this.limits = options.limits ? { ...defaultLimits, ...options.limits } : defaultLimits;
+    this.limits = limitsFrom(options.limits);
     this.signal = options.signal;
   }
 
