@@ -6,6 +6,9 @@
  */
 import { main } from "./main.js";
 
+// No error is ever shown with its stack, and taking one costs a server as much as two messages of a login.
+Error.stackTraceLimit = 0;
+
 const { stdin, stdout, stderr } = process;
 // Whoever reads our output may stop doing so.
 for (const stream of [stdout, stderr]) stream.on("error", () => process.exit(141));

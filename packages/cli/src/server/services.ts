@@ -57,8 +57,17 @@ export function imapService(context: ServiceContext): Accept {
     remote: (wire) => wire.socket.remoteAddress,
     sweep: context.sweep,
   };
+  // In the clear all clients are greeted alike, and to work out what to offer takes longer than to say it.
+  let greeting: string | undefined;
+  class Connection extends IMAPConnection<NodeLineTransport> {
+    override get greeting(): string {
+      if (this.wire.secure) return super.greeting;
+      greeting ??= super.greeting;
+      return greeting;
+    }
+  }
   return (socket) => {
-    new IMAPConnection(nodeLineTransport(socket, serverRole), options).run().catch(context.report);
+    new Connection(nodeLineTransport(socket, serverRole), options).run().catch(context.report);
   };
 }
 
