@@ -72,6 +72,17 @@ const wantsProof = async function* (ctx: ClientContext): ClientConversation {
 const takesProof = async function* (ctx: ClientContext): ClientConversation {
   yield ctx.final(a);
 };
+const hearsOnly = async function* (): ClientConversation {
+  yield a;
+};
+const goesOn = async function* (ctx: ClientContext): ClientConversation {
+  yield ctx.final(a);
+  return b;
+};
+const asksMore = async function* (ctx: ClientContext): ClientConversation {
+  yield ctx.final(a);
+  yield ctx.final(b);
+};
 const listens = async function* (): ClientConversation {
   yield;
   return b;
@@ -104,6 +115,11 @@ describe("R-GEN-10 R-GEN-11 R-GEN-13 who decides success", () => {
       "unexpected-message",
       [a, empty, "abort"],
     ],
+    ["an answer wanted, though not looked at, success", hearsOnly, [success()], "peer-not-verified", [a]],
+    ["an answer wanted, though not looked at, success with data", hearsOnly, [success(b)], "peer-not-verified", [a]],
+    ["something left to say, success", goesOn, [success(b)], "peer-not-verified", [a]],
+    ["something left to say and said", goesOn, [challenge(b), success()], "success", [a, b]],
+    ["something left to hear, success", asksMore, [success(b)], "peer-not-verified", [a]],
     ["a proof taken, none given", takesProof, [success()], "success", [a]],
   ];
   test.each(rows)("%s", async (_, half, replies, result, said) => {
