@@ -6,12 +6,15 @@
  */
 import type { Writable } from "node:stream";
 
+/** How long a line may wait for others. */
+const DELAY_MS = 20;
+
 /** Keeps lines back until the first one has been said. */
 export class EventLog {
   readonly #output: Writable;
   #lines: string[] = [];
   #begun = false;
-  #scheduled = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(output: Writable) {
     this.#output = output;
@@ -27,14 +30,14 @@ export class EventLog {
   /** Says a line soon. @param line without its end. */
   add(line: string): void {
     this.#lines.push(line);
-    if (!this.#begun || this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => this.flush());
+    if (!this.#begun || this.#timer) return;
+    this.#timer = setTimeout(() => this.flush(), DELAY_MS);
   }
 
   /** Says what is left. */
   flush(): void {
-    this.#scheduled = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#lines.length === 0) return;
     this.#output.write(`${this.#lines.join("\n")}\n`);
     this.#lines = [];
