@@ -27,8 +27,8 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 const scriptsBeside = join(root, "../shared/peers");
 const defaultFile = join(root, "tests/peers/servers.json");
 
-/** The command of this checkout, once it is built. */
-export const builtCommand: string = join(root, "packages/cli/dist/bin.js");
+/** The command of this checkout, which needs the build. */
+export const builtCommand: string = join(root, "packages/cli/bin/sasl.js");
 
 /** Everything one run holds. */
 export class Run {
