@@ -193,14 +193,17 @@ describe("R-SCRAM-25 a user nobody has", () => {
     const server = serverWith([plain], { accounts });
     await codeAfter(server.session(connection), "PLAIN", [right]);
     const took = async (message: string) => {
-      const start = performance.now();
-      for (let i = 0; i < 10; i++) await codeAfter(server.session(connection), "PLAIN", [message]);
-      return performance.now() - start;
+      let best = Number.POSITIVE_INFINITY;
+      for (let run = 0; run < 8; run++) {
+        const start = performance.now();
+        await codeAfter(server.session(connection), "PLAIN", [message]);
+        best = Math.min(best, performance.now() - start);
+      }
+      return best;
     };
     const known = await took("\0tim\0wrong");
-    const unknown = await took("\0anna\0wrong");
-    // Ten derivations take some ten milliseconds; none takes next to nothing.
-    expect(unknown).toBeGreaterThan(known / 4);
+    // A derivation takes a millisecond or more; none takes next to nothing.
+    expect(await took("\0anna\0wrong")).toBeGreaterThan(known / 4);
   });
 });
 

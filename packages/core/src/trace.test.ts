@@ -1,9 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { logIn, pairing, pairings, recorded, sessionFor, user } from "../test/support.js";
 import { clientMechanism } from "./client.js";
 import { encodeUtf8 } from "./internal/text.js";
 import { defineMechanism, type Mechanism } from "./mechanism.js";
 import { type TraceEvent, tracer } from "./trace.js";
+
+vi.setConfig({ testTimeout: 60_000 }); // much is played here, and other tests run beside it
 
 /** The events of an exchange. */
 async function traceOf(
@@ -127,10 +129,15 @@ test("R-LIM-02 the largest hostile messages are shown in linear time", () => {
       const payload = encodeUtf8(piece.repeat(65536 / piece.length).slice(0, 65535) + piece.slice(-1));
       const listen = tracer(() => {});
       const tail = encodeUtf8(`${"a".repeat(65535)}${piece.slice(-1)}`);
-      const start = performance.now();
-      listen(mechanism, "receive", "challenge", payload);
-      listen(mechanism, "send", "response", tail);
-      expect(performance.now() - start, `${mechanism.name}, ${JSON.stringify(piece)}`).toBeLessThan(200);
+      let best = Number.POSITIVE_INFINITY;
+      for (let run = 0; run < 4 && best > 20; run++) {
+        const start = performance.now();
+        listen(mechanism, "receive", "challenge", payload);
+        listen(mechanism, "send", "response", tail);
+        best = Math.min(best, performance.now() - start);
+      }
+      // Two messages; a square of 65536 would be seconds.
+      expect(best, `${mechanism.name}, ${JSON.stringify(piece)}`).toBeLessThan(150);
     }
   }
 });

@@ -1,5 +1,5 @@
 /** R-LIM-02: no message of the largest size keeps the event loop from its work, whatever it is made of. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { isSASLError } from "../src/errors.js";
 import { parseGs2Header, unescapeName } from "../src/internal/gs2.js";
 import { encodeUtf8 } from "../src/internal/text.js";
@@ -11,6 +11,8 @@ import {
 } from "../src/mechanisms/scram/messages.js";
 import { SASLStateMachine } from "../src/state-machine.js";
 import { binding, type Pairing, pairings, sessionFor } from "./support.js";
+
+vi.setConfig({ testTimeout: 60_000 }); // much is played here, and other tests run beside it
 
 const size = 65536;
 /** What messages are made of: every delimiter, alone and together, and what the parsers repeat. */

@@ -1,6 +1,6 @@
 /** Properties over random messages and random sequences of calls. */
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { isSASLError } from "../src/errors.js";
 import type { SASLInterface, SASLReply } from "../src/interface.js";
 import { encodeBase64 } from "../src/internal/base64.js";
@@ -14,6 +14,8 @@ import {
 } from "../src/mechanisms/scram/messages.js";
 import { SASLStateMachine } from "../src/state-machine.js";
 import { binding, pairing, pairings, sessionFor, user } from "./support.js";
+
+vi.setConfig({ testTimeout: 60_000 }); // much is played here, and other tests run beside it
 
 /** What messages are made of, in any order. */
 const grammar = fc.constantFrom(
