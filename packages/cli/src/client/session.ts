@@ -15,6 +15,7 @@ import {
 import { type TLSFacts, tlsFacts } from "sasl-core/node";
 import type { Target } from "../url.js";
 import { connectTcp, connectTls, type TlsSettings, tlsError } from "./connect.js";
+import { type Place, placesOf } from "./places.js";
 
 /** When TLS begins: never, after the protocol has agreed on it, or before the first octet. */
 export type TlsMode = "none" | "starttls" | "implicit";
@@ -64,11 +65,25 @@ const alpnNames: Readonly<Record<Target["protocol"], string | undefined>> = {
   xmpp: "xmpp-client",
 };
 
-/** The socket of a route, with TLS on it where that comes first. */
-export function connectRoute({ target, mode, tls, name, signal }: Route): Promise<Socket> {
-  const { host, port, protocol } = target;
+/**
+ * The socket of a route, with TLS on it where that comes first. Where there are several places they are tried in turn.
+ *
+ * @throws {CommandError} what was wrong with the last one.
+ */
+export async function connectRoute(route: Route): Promise<Socket> {
+  const places = await placesOf(route.target, route.name);
+  for (let next = 0; ; next++) {
+    try {
+      return await connectPlace(route, places[next] as Place);
+    } catch (error) {
+      if (next + 1 >= places.length || route.signal.aborted) throw error;
+    }
+  }
+}
+
+function connectPlace({ target, mode, tls, name, signal }: Route, { host, port }: Place): Promise<Socket> {
   if (mode !== "implicit") return connectTcp(host, port, signal);
-  return connectTls(host, port, { ...tls, name, alpn: alpnNames[protocol] }, signal);
+  return connectTls(host, port, { ...tls, name, alpn: alpnNames[target.protocol] }, signal);
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Element } from "ltx";
-import { type AuthenticatedStream, parseJid, type XMLAdapter } from "sasl-xmpp";
+import { type AuthenticatedStream, formatJid, parseJid, type XMLAdapter } from "sasl-xmpp";
 
 const NS_CLIENT = "jabber:client";
 const NS_BIND = "urn:ietf:params:xml:ns:xmpp-bind";
@@ -27,9 +27,9 @@ export function chatFeatures(adapter: XMLAdapter<Element>): Element[] {
   return [adapter.create("bind", NS_BIND), adapter.create("session", NS_SESSION, {}, [optional])];
 }
 
-/** Who is there: streams by full JID. */
+/** Who is there: streams by bare JID and resource. */
 export class Chat {
-  readonly #sessions = new Map<string, ChatSession>();
+  readonly #users = new Map<string, Map<string, ChatSession>>();
 
   /** Serves a stream from the login to its end; for `onAuthenticated` of `XMPPConnection`. */
   async serve(stream: AuthenticatedStream<Element>): Promise<void> {
@@ -37,30 +37,34 @@ export class Chat {
     try {
       await session.run();
     } finally {
-      if (session.jid !== undefined) this.#sessions.delete(session.jid);
+      this.#forget(stream.jid, session);
     }
   }
 
-  /** Gives a session its full JID; a name that is taken gets another one (RFC 6120 §7.7.2.2). */
+  /** Gives a session its full JID; a resource that is taken gets another name (RFC 6120 §7.7.2.2). */
   bind(session: ChatSession, bare: string, wanted: string): string | undefined {
-    if (this.#at(bare).length >= MAX_RESOURCES) return undefined;
-    const jid = this.#sessions.has(`${bare}/${wanted}`) ? `${bare}/${wanted}-${randomUUID()}` : `${bare}/${wanted}`;
-    this.#sessions.set(jid, session);
-    return jid;
+    const sessions = this.#users.get(bare) ?? new Map<string, ChatSession>();
+    if (sessions.size >= MAX_RESOURCES) return undefined;
+    const resource = sessions.has(wanted) ? `${wanted}-${randomUUID()}` : wanted;
+    sessions.set(resource, session);
+    this.#users.set(bare, sessions);
+    return `${bare}/${resource}`;
   }
 
   /** Streams a JID means: one for a full one, all that are available for a bare one (RFC 6121 §8.5). */
   find(to: string): ChatSession[] {
     const jid = parseJid(to);
-    if (jid?.local === undefined) return [];
-    const bare = `${jid.local}@${jid.domain}`;
-    if (jid.resource === undefined) return this.#at(bare).filter((each) => each.available);
-    const session = this.#sessions.get(`${bare}/${jid.resource}`);
+    const sessions = jid && this.#users.get(formatJid({ local: jid.local, domain: jid.domain }));
+    if (sessions === undefined) return [];
+    if (jid?.resource === undefined) return [...sessions.values()].filter((each) => each.available);
+    const session = sessions.get(jid.resource);
     return session ? [session] : [];
   }
 
-  #at(bare: string): ChatSession[] {
-    return [...this.#sessions].filter(([jid]) => jid.startsWith(`${bare}/`)).map(([, session]) => session);
+  #forget(bare: string, session: ChatSession): void {
+    const sessions = this.#users.get(bare);
+    for (const [resource, each] of sessions ?? []) if (each === session) sessions?.delete(resource);
+    if (sessions?.size === 0) this.#users.delete(bare);
   }
 }
 
