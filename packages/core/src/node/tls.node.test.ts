@@ -57,8 +57,8 @@ async function listen(version: Version, certificate = "rsa-sha256", key = "rsa",
       return { client, server };
     },
     /** A second connection that continues the session of a first. */
-    async resumed(): Promise<Pair> {
-      const first = await this.pair();
+    async resumed(more?: ConnectionOptions): Promise<Pair> {
+      const first = await this.pair(more);
       // On TLS 1.3 the session comes after the handshake, on TLS 1.2 with it.
       if (version === "TLSv1.3") {
         const ticket = once(first.client, "session");
@@ -67,7 +67,7 @@ async function listen(version: Version, certificate = "rsa-sha256", key = "rsa",
         await ticket;
       }
       const session = first.client.getSession();
-      const second = await this.pair({ session: session as Buffer });
+      const second = await this.pair({ ...more, session: session as Buffer });
       expect([second.client.isSessionReused(), second.server.isSessionReused()]).toEqual([true, true]);
       return second;
     },
@@ -387,6 +387,28 @@ describe("tlsFacts", () => {
     const trusting = await listener.pair({ ca: undefined, rejectUnauthorized: false });
     expect(tlsFacts(trusting.client)).toMatchObject({ verified: false });
   });
+
+  const clientCertificate = { cert: file("ecdsa-sha256.cert"), key: file("ec-p256.key") };
+  const sessions: readonly [who: string, options: ConnectionOptions, ca: string, verified: boolean][] = [
+    ["a client without a certificate", {}, "ecdsa-sha256", false],
+    ["a client with a certificate", clientCertificate, "ecdsa-sha256", true],
+    ["a client with a certificate nobody vouches for", clientCertificate, "rsa-sha256", false],
+  ];
+  for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+    for (const [who, options, ca, verified] of sessions) {
+      test(`R-EXT-01 resumption does not verify ${who}, ${version}`, async () => {
+        const listener = await listen(version, "rsa-sha256", "rsa", {
+          requestCert: true,
+          rejectUnauthorized: false,
+          ca: file(`${ca}.cert`),
+        });
+        for (const { server, client } of [await listener.pair(options), await listener.resumed(options)]) {
+          expect(tlsFacts(server)?.verified).toBe(verified);
+          expect(tlsFacts(client)?.verified).toBe(true);
+        }
+      });
+    }
+  }
 
   test("tells a resumed session", async () => {
     const { client } = await (await listen("TLSv1.2")).resumed();

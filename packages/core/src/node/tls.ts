@@ -69,9 +69,14 @@ export interface TLSFacts {
   readonly version: string;
   /** Name as registered with IANA: `TLS_AES_256_GCM_SHA384`. */
   readonly cipher: string;
-  /** True when the peer's certificate was checked and found good. On a server: false unless it asked for one. */
+  /**
+   * True when the peer's certificate was checked and found good, on this connection or on the one whose session it
+   * continues. On a server: false unless it asked for a certificate and got one. Ask here before believing who a client's
+   * certificate says it is (EXTERNAL), for `socket.authorized` is not enough: it is true as well when a client without any
+   * certificate resumes a session of TLS 1.3, which everybody can.
+   */
   readonly verified: boolean;
-  /** True when an earlier session was continued; its certificates were checked then. */
+  /** True when an earlier session was continued; its certificates were checked then, under the options of then. */
   readonly resumed: boolean;
 }
 
@@ -85,7 +90,16 @@ export function tlsFacts(socket: TLSSocket): TLSFacts | undefined {
   const version = socket.getProtocol();
   const cipher = version === null ? undefined : socket.getCipher();
   if (version === null || !cipher) return undefined;
-  return { version, cipher: cipher.standardName, verified: socket.authorized, resumed: socket.isSessionReused() };
+  return { version, cipher: cipher.standardName, verified: isVerified(socket), resumed: socket.isSessionReused() };
+}
+
+/**
+ * Node finds no fault with a certificate that is not there if the session was resumed. A client may have seen it when the
+ * session began, and has it no more; a server gets it out of the session, if the client ever had one.
+ */
+function isVerified(socket: TLSSocket): boolean {
+  if (!socket.authorized || roleOf(socket) === "client") return socket.authorized;
+  return (socket.getPeerCertificate() as Partial<PeerCertificate> | null)?.raw !== undefined;
 }
 
 /** Versions that have tls-unique. Named one by one: what a version to come would mean, nobody knows. */
