@@ -141,7 +141,9 @@ export class ServerExchange extends BaseContext implements ServerContext {
     this.#checkName(name);
     const { canonicalize } = this.#server.options();
     const prepared = this.prepare(name, "query");
-    const canonical = canonicalize ? chain(prepared, (text) => this.#answer(canonicalize(text, role))) : prepared;
+    const canonical = canonicalize
+      ? chain(prepared, (text) => this.#answer(canonicalize(text, role, this.#connection)))
+      : prepared;
     return chain(canonical, (text) => {
       this.#checkName(text);
       if (text === "") throw new SASLFailure("malformed-message", "an identity is empty"); // R-CAN-03

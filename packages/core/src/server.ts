@@ -61,8 +61,13 @@ export interface ServerOptions extends ContextSettings {
   readonly tokens?: TokenVerifier | undefined;
   /** Whether `authcid` may act as somebody else. Left out: never. */
   readonly authorize?: ((request: AuthorizationRequest) => MaybePromise<boolean>) | undefined;
-  /** Maps a prepared name to its canonical form, for authcid and authzid alike; must be idempotent. Left out: as it is. */
-  readonly canonicalize?: ((name: string, role: "authcid" | "authzid") => MaybePromise<string>) | undefined;
+  /**
+   * Maps a prepared name to its canonical form, for authcid and authzid alike; must be idempotent. Throws a SASLError for
+   * a name that cannot be used on this connection, such as one of another domain than its `host`. Left out: as it is.
+   */
+  readonly canonicalize?:
+    | ((name: string, role: "authcid" | "authzid", connection: ServerConnection) => MaybePromise<string>)
+    | undefined;
   readonly policy?: ServerPolicy | undefined;
   readonly limits?: Partial<Limits> | undefined;
   /**
@@ -89,6 +94,8 @@ export interface ServerConnection {
   readonly successData?: boolean | undefined;
   /** Address of the peer, for logs. */
   readonly remote?: string | undefined;
+  /** The host the peer asked for, where the protocol knows several of them (XMPP); for `canonicalize`. */
+  readonly host?: string | undefined;
 }
 
 /** A service's authentication. Make one, then ask it for what to announce and for a session on each connection. */

@@ -272,6 +272,18 @@ describe("R-GEN-19 authorization", () => {
     expect(await codeAfter(session, "PLAIN", ["Tim\0TIM\0tanstaaftanstaaf"])).toBe(result);
     if (result === "success") expect(session.result).toMatchObject({ authcid: "tim", authzid: "tim" });
   });
+
+  test("R-XMPP-18 a canonical form is one at the host that the peer asked for", async () => {
+    const canonicalize = vi.fn((name: string) => name);
+    await codeAfter(sessionFor(plain, { canonicalize }, { host: "a.example" }), "PLAIN", [
+      "anna\0tim\0tanstaaftanstaaf",
+    ]);
+    const here = expect.objectContaining({ host: "a.example" }) as unknown;
+    expect(canonicalize.mock.calls).toEqual([
+      ["tim", "authcid", here],
+      ["anna", "authzid", here],
+    ]);
+  });
 });
 
 test("R-GEN-26 required binding is looked at again when the mechanism is done", async () => {
