@@ -279,7 +279,7 @@ describe("R-GEN-32 going on after a failure", () => {
     expect(tried).toEqual(["PLAIN"]);
   });
 
-  test("keys that do not fit lead to the next, and the exchange begun with them is aborted", async () => {
+  test("R-GEN-32 a server cannot push down to PLAIN with a salt that the keys do not fit", async () => {
     const keys = {
       hash: "SHA-256",
       salt: new Uint8Array(8),
@@ -290,9 +290,46 @@ describe("R-GEN-32 going on after a failure", () => {
     const server = serverWith([pairing("SCRAM-SHA-256").mechanism, pairing("PLAIN").mechanism]);
     const wire = recorded(server.session(connection));
     const mechanisms = [SCRAM({ username: "tim", keys }), PLAIN(user)];
-    const outcome = await authenticate(wire, ["SCRAM-SHA-256", "PLAIN"], mechanisms);
-    expect(outcome.mechanism).toBe("PLAIN");
-    expect(wire.calls.map(({ call }) => call)).toEqual(["initiate", "abort", "initiate"]);
+    const outcome = authenticate(wire, ["SCRAM-SHA-256", "PLAIN"], mechanisms);
+    await expect(outcome).rejects.toMatchObject({
+      code: "no-credentials",
+      skipped: expect.arrayContaining([{ mechanism: "PLAIN", reason: "weaker than one that failed" }]),
+    });
+    expect(wire.calls.map(({ call }) => call)).toEqual(["initiate", "abort"]);
+  });
+
+  test("a provider that has nothing for the strongest is asked for the next, before anything was said", async () => {
+    const server = serverWith([pairing("SCRAM-SHA-256").mechanism, pairing("PLAIN").mechanism]);
+    const wire = recorded(server.session(connection));
+    const mechanisms = [SCRAM(() => undefined), PLAIN(user)];
+    await expect(authenticate(wire, ["SCRAM-SHA-256", "PLAIN"], mechanisms)).resolves.toMatchObject({
+      mechanism: "PLAIN",
+    });
+    expect(wire.calls.map(({ call }) => call)).toEqual(["initiate"]);
+  });
+
+  test("R-CBT-03 announced types that cannot be a server's own end it before anything is said", async () => {
+    const binding = channelBinding({ "tls-exporter": new Uint8Array(32).fill(1) });
+    const server = serverWith([pairing("SCRAM-SHA-256").mechanism, pairing("SCRAM-SHA-256-PLUS").mechanism]);
+    const offered = ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
+    const rows: readonly [types: readonly string[] | undefined, outcome: string][] = [
+      [["foo"], "peer-not-verified"],
+      [[], "peer-not-verified"],
+      [["foo", "tls-server-end-point"], "SCRAM-SHA-256"],
+      [["tls-exporter"], "SCRAM-SHA-256-PLUS"],
+      [undefined, "SCRAM-SHA-256-PLUS"],
+    ];
+    for (const [serverBindingTypes, expected] of rows) {
+      const wire = recorded(server.session({ ...connection, channelBinding: binding }));
+      const mechanisms = [SCRAM(user), SCRAMPLUS(user)];
+      const played = authenticate(wire, offered, mechanisms, { channelBinding: binding, serverBindingTypes });
+      const result = await played.then(
+        ({ mechanism }) => mechanism,
+        (error) => error.code,
+      );
+      expect(result, String(serverBindingTypes)).toBe(expected);
+      if (expected === "peer-not-verified") expect(wire.calls).toEqual([]);
+    }
   });
 
   test("tampering with SCRAM never leads to PLAIN", async () => {

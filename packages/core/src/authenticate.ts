@@ -57,6 +57,8 @@ export interface Candidate {
 export interface Evaluation {
   readonly candidates: readonly Candidate[];
   readonly skipped: readonly Skipped[];
+  /** True when both sides bind and the announced types have none in common with this side's. */
+  readonly unbindable: boolean;
 }
 
 /** Failures that say nothing bad about the peer and after which another mechanism may be tried. */
@@ -93,8 +95,9 @@ export async function authenticate(
   };
 
   /** One exchange; and a last look before success is reported, whether policy got what it wanted (R-GEN-26). */
+  let machine: SASLStateMachine;
   const attempt = async (mechanism: SASLMechanism, name: string): Promise<AuthenticationResult> => {
-    const machine = new SASLStateMachine(intf, options);
+    machine = new SASLStateMachine(intf, options);
     const outcome = await mechanism.authenticate(machine, name, settings);
     if (
       machine.state !== "success" ||
@@ -106,6 +109,7 @@ export async function authenticate(
     return { ...outcome, skipped };
   };
 
+  checkAnnounced(evaluation, options);
   let floor: Strength | undefined;
   let failure: SASLFailure | undefined;
   for (const { info, mechanism } of evaluation.candidates) {
@@ -126,7 +130,8 @@ export async function authenticate(
       if (!isSASLError(error) || !harmless.includes(error.code)) throw error;
       failure = error as SASLFailure;
       skipped.push({ mechanism: name, reason: error.message });
-      if (error.code !== "no-credentials") floor = strength;
+      // biome-ignore lint/style/noNonNullAssertion: set by the attempt that failed
+      if (error.code !== "no-credentials" || machine!.begun) floor = strength; // the server must not be able to push down
     }
   }
   throw Object.assign(failure ?? noneAcceptable(skipped), { skipped });
@@ -151,7 +156,9 @@ export function evaluate(
       if (names.has(info.name) && !known.has(info.name)) known.set(info.name, { info, mechanism });
     }
   }
-  const bindable = [...known.values()].some((each) => bindsHere(each, options));
+  const binding = [...known.values()].filter(({ info }) => info.channelBinding);
+  const bindable = binding.some((each) => bindsHere(each, options));
+  const unbindable = !bindable && binding.some(({ mechanism }) => bindingOf([mechanism], options)?.types.length);
   const candidates: Candidate[] = [];
   const skipped: Skipped[] = [];
   for (const name of new Set([...known.keys(), ...names])) {
@@ -161,7 +168,7 @@ export function evaluate(
     else candidates.push(candidate as Candidate);
   }
   if (options.order !== "given") candidates.sort((a, b) => compareStrength(a.info, b.info));
-  return { candidates, skipped };
+  return { candidates, skipped, unbindable };
 }
 
 /** Why a mechanism cannot be used under this policy on this connection; `undefined` when it can. */
@@ -181,13 +188,22 @@ function objection(candidate: Candidate, options: EvaluateOptions, bindable: boo
   } else if (info.bindable && bindable && channelBinding !== "disable") {
     return "the channel can be bound"; // RFC 5802 §6: neither "n" nor "y" would be true
   }
-  if (mechanism.canProvide?.(info) === false) return `the credentials hold no ${info.needs}`;
-  return undefined;
+  return mechanism.missing?.(info);
 }
 
 function bindsHere({ info, mechanism }: Candidate, options: AuthenticateOptions): boolean {
   const types = info.channelBinding && commonTypes(bindingOf([mechanism], options), options.serverBindingTypes);
   return types ? types.length > 0 : false;
+}
+
+/**
+ * A server that binds supports `tls-server-end-point` at least (XEP-0440 §2). One that offers -PLUS and announces
+ * nothing this side knows, nor that, is being spoken for: going on unbound is what the attacker wants (R-CBT-03).
+ */
+function checkAnnounced({ unbindable }: Evaluation, { policy, serverBindingTypes }: AuthenticateOptions): void {
+  if (!unbindable || policy?.channelBinding === "disable" || serverBindingTypes?.includes("tls-server-end-point"))
+    return;
+  throw new SASLFailure("peer-not-verified", "the binding types announced cannot be the server's own");
 }
 
 /** What the connection can be bound to: as the connection says, or as a mechanism was told. */

@@ -42,6 +42,7 @@ async function play(
     name: "X-TEST",
     flow,
     security: ["noAnonymous"],
+    authzid: true,
     source: "this test",
     client: half,
   });

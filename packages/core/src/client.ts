@@ -10,7 +10,7 @@ import {
   type CredentialKinds,
   type CredentialProvider,
   type Credentials,
-  canProvide,
+  missing,
   provide,
 } from "./credentials.js";
 import { asSASLError, type SASLError, SASLFailure } from "./errors.js";
@@ -66,8 +66,8 @@ export interface SASLMechanism {
   readonly variants: readonly MechanismInfo[];
   /** What it can bind to, where it was given that itself. */
   readonly channelBinding?: ChannelBinding | undefined;
-  /** Whether its credentials can answer what a variant needs, as far as that is known without asking. */
-  canProvide?(info: MechanismInfo): boolean;
+  /** Why its credentials cannot answer what a variant needs, as far as that is known without asking. */
+  missing?(info: MechanismInfo): string | undefined;
   /** The strongest of its names among those offered: the token to pass to {@link authenticate}. */
   anySupported(offered: Iterable<string>): string | undefined;
   /**
@@ -96,7 +96,7 @@ export function clientMechanism(
   return {
     variants,
     channelBinding,
-    canProvide: (info) => canProvide(credentials, info.needs),
+    missing: (info) => (typeof credentials === "function" ? undefined : missing(credentials, info)),
     anySupported(offered) {
       const names = new Set(offered);
       return variants.find((each) => names.has(each.name))?.name;
@@ -129,8 +129,8 @@ class ClientExchange extends BaseContext implements ClientContext {
 
   async credentials<K extends CredentialKind>(kind: K): Promise<CredentialKinds[K]> {
     const request = { kind, mechanism: this.#plugin.name, host: this.host, signal: this.#machine.signal };
-    const given = await provide(this.#credentials, request);
-    this.#given = given;
+    const given = await provide(this.#credentials, request, this.#plugin);
+    if (kind !== "trace") this.#given = given;
     this.checkIdentity(this.#given.username);
     this.checkIdentity(this.#given.authzid);
     return given;

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { SASLFailure } from "./errors.js";
+import { asSASLError, SASLFailure } from "./errors.js";
+import type { MechanismInfo } from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
 
 /** SCRAM keys instead of a password (RFC 5802 §3). They log in as long as salt and count at the server stay the same. */
@@ -75,28 +76,33 @@ const required: { readonly [K in CredentialKind]: readonly string[] } = {
   identity: [],
 };
 
-function answers(given: Credentials, kind: CredentialKind): boolean {
+/** What credentials lack for a mechanism, in words; `undefined` when it can do with them. */
+export function missing(given: Credentials, info: Pick<MechanismInfo, "needs" | "authzid">): string | undefined {
   const has = (name: string) => given[name as keyof Credentials] !== undefined;
-  return required[kind].every((names) => names.split("|").some(has));
-}
-
-/** Whether credentials given as a plain object can answer a kind; a function might answer any. */
-export function canProvide(provider: CredentialProvider, kind: CredentialKind | undefined): boolean {
-  return kind === undefined || typeof provider === "function" || answers(provider, kind);
+  const { needs } = info;
+  if (needs && !required[needs].every((names) => names.split("|").some(has))) return `the credentials hold no ${needs}`;
+  return given.authzid && !info.authzid ? "it cannot act as somebody else" : undefined;
 }
 
 /**
  * Asks the provider.
  *
- * @throws {SASLFailure} `no-credentials` when it refuses or leaves out what the kind needs.
+ * @param info of the mechanism that asks.
+ * @throws {SASLFailure} `no-credentials` when it refuses or leaves out what the kind needs; `temporary` when it fails.
  */
 export async function provide<K extends CredentialKind>(
   provider: CredentialProvider,
   request: CredentialRequest<K>,
+  info: Pick<MechanismInfo, "authzid">,
 ): Promise<CredentialKinds[K]> {
-  const given = typeof provider === "function" ? await provider(request) : provider;
-  if (!given || !answers(given, request.kind)) {
-    throw new SASLFailure("no-credentials", `${request.mechanism} was given no ${request.kind}`);
+  const { kind, mechanism } = request;
+  let given: Credentials | undefined;
+  try {
+    given = typeof provider === "function" ? await provider(request) : provider;
+  } catch (error) {
+    throw asSASLError(error, "temporary", "the credential provider failed");
   }
+  const lack = given ? missing(given, { ...info, needs: kind }) : "the provider refused";
+  if (lack) throw new SASLFailure("no-credentials", `${mechanism}: ${lack}`);
   return given as CredentialKinds[K];
 }

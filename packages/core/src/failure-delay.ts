@@ -1,10 +1,18 @@
 /**
- * Slows guessing down without locking anybody out: only answers that say no are late, and later with each of them
- * (R-LIM-08). RFC 4422 §6 leaves this to implementations.
+ * Slows guessing down without locking anybody out (R-LIM-08). RFC 4422 §6 leaves this to implementations.
  *
  * @module
  */
+import type { MaybePromise } from "./runtime/contract.js";
 import type { ServerEvent } from "./server.js";
+
+/** Rules on how fast peers may try. What it throws counts for nothing. */
+export interface Throttle {
+  /** Called before a mechanism begins; it begins when this has settled. */
+  begin(remote: string | undefined): MaybePromise<void> | undefined;
+  /** Called after each exchange; the peer hears of a failure when this has settled. */
+  ended(event: ServerEvent): MaybePromise<void> | undefined;
+}
 
 /** Options of {@link failureDelay}. */
 export interface FailureDelayOptions {
@@ -14,43 +22,67 @@ export interface FailureDelayOptions {
   readonly maxMs?: number | undefined;
   /** Failures are forgotten this long after the last one. Default 300000. */
   readonly forgetMs?: number | undefined;
-  /** Most peers and accounts remembered; the ones that failed longest ago are forgotten first. Default 10000. */
+  /** Most networks and accounts remembered; the ones that failed longest ago are forgotten first. Default 10000. */
   readonly maxEntries?: number | undefined;
 }
 
 interface Entry {
-  readonly failures: number;
-  readonly at: number;
+  failures: number;
+  /** When this network's next attempt may begin. */
+  nextAt: number;
+  lastAt: number;
 }
 
 /**
- * A value for `SASLServer`'s `slowDown`: counts refusals for each network the peers come from (an IPv4 address, the
- * first 48 bits of an IPv6 one) and for each account, and waits as long as the worse of the two asks for.
- * A right answer never waits. Keep one for all services of a process.
+ * The ready-made rule, with two parts. After a refusal, the next attempts from the same network (an IPv4 address, the
+ * first 48 bits of an IPv6 one) begin one after the other with a growing wait between them, so that hanging up early
+ * gains nothing. And refusals for the same account come later and later, wherever they are asked for, while a right
+ * answer from another network never waits. Keep one for all services of a process.
  */
-export function failureDelay(options: FailureDelayOptions = {}): (event: ServerEvent) => Promise<void> | undefined {
+export function failureDelay(options: FailureDelayOptions = {}): Throttle {
   const { firstMs = 1000, maxMs = 15_000, forgetMs = 300_000, maxEntries = 10_000 } = options;
   const entries = new Map<string, Entry>();
 
-  const count = (key: string): number => {
+  const find = (key: string): Entry | undefined => {
+    const entry = entries.get(key);
+    return entry && Date.now() - entry.lastAt < forgetMs ? entry : undefined;
+  };
+  const waitAfter = ({ failures }: Entry): number => Math.min(maxMs, firstMs * 2 ** Math.min(30, failures - 1));
+  const fail = (key: string): number => {
     const now = Date.now();
-    const known = entries.get(key);
-    const failures = known && now - known.at < forgetMs ? known.failures + 1 : 1;
+    const entry = find(key) ?? { failures: 0, nextAt: 0, lastAt: now };
+    entry.failures++;
+    entry.lastAt = now;
+    entry.nextAt = Math.max(entry.nextAt, now + waitAfter(entry));
     entries.delete(key); // the latest go to the end
-    entries.set(key, { failures, at: now });
+    entries.set(key, entry);
     if (entries.size > maxEntries) entries.delete(entries.keys().next().value as string);
-    return failures;
+    return waitAfter(entry);
   };
 
-  return ({ code, remote, authcid }) => {
-    if (code !== "refused" && code !== "authorization-refused") return undefined;
-    const peer = remote === undefined ? 1 : count(`peer ${networkOf(remote)}`);
-    const account = authcid === undefined ? 1 : count(`account ${authcid}`);
-    const waitMs = Math.min(maxMs, firstMs * 2 ** (Math.min(30, Math.max(peer, account)) - 1));
-    return new Promise((resolve) => {
-      setTimeout(resolve, waitMs);
-    });
+  return {
+    begin(remote) {
+      const entry = remote === undefined ? undefined : find(`network ${networkOf(remote)}`);
+      if (entry === undefined) return undefined;
+      const now = Date.now();
+      const at = Math.max(now, entry.nextAt);
+      entry.nextAt = Math.min(at + waitAfter(entry), now + maxMs);
+      return at > now ? pause(Math.min(maxMs, at - now)) : undefined;
+    },
+    ended({ code, remote, authcid }) {
+      if (code !== "refused" && code !== "authorization-refused") return undefined;
+      if (remote !== undefined) fail(`network ${networkOf(remote)}`);
+      return authcid === undefined ? undefined : pause(fail(`account ${authcid}`));
+    },
   };
+}
+
+/** Waits without keeping a process alive that has nothing else to do. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer: { unref?: () => void } | number = setTimeout(resolve, ms);
+    if (typeof timer === "object") (timer as { unref?: () => void }).unref?.();
+  });
 }
 
 /** What one attacker can be expected to have: a whole IPv4 address, the first 48 bits of an IPv6 one. Ports do not count. */

@@ -44,6 +44,8 @@ export interface MechanismInfo {
   readonly security: readonly SecurityFlag[];
   /** True when the exchange is bound to the channel below: SCRAM's -PLUS variants (RFC 5802 §6). */
   readonly channelBinding?: boolean;
+  /** True when its messages can carry an authorization identity (RFC 4422 §3.4.1). */
+  readonly authzid?: boolean;
   /** True when it has a -PLUS form, so that its own channel-binding flag must not lie (RFC 5802 §6). */
   readonly bindable?: boolean;
   /** True when it must not run in the clear: it sends what an eavesdropper can use. */

@@ -8,6 +8,9 @@ import { concatBytes } from "./internal/bytes.js";
 import { encodeUtf8 } from "./internal/text.js";
 import type { Digest } from "./runtime/contract.js";
 
+/** What `makeScramVerifier` and other servers make today (RFC 5802 §5.1: at least 4096). */
+export const usualIterations = 10_000;
+
 /** How stored verifiers of one hash look here: the first one seen speaks for all. */
 interface Habit {
   readonly iterations: number;
@@ -17,17 +20,21 @@ interface Habit {
 /** Derives salts from names under a secret key, and remembers what real verifiers look like. */
 export class ScramHabits {
   readonly #secret: Uint8Array;
-  readonly #iterations: number;
+  /** Counts that accounts have here; told by the application, or the usual one until a stored one has been seen. */
+  readonly #counts: readonly number[];
+  readonly #told: boolean;
   readonly #seen = new Map<string, Habit>();
   /** True once an account without a verifier for the asked hash had its password: then everybody pays for a derivation. */
   derives = false;
 
-  constructor(secret: Uint8Array, iterations: number) {
+  /** @param counts `undefined` where the application does not say. */
+  constructor(secret: Uint8Array, counts: number | readonly number[] | undefined) {
     if (secret.length < 16) throw new RangeError("the server's secret must have at least 16 octets");
-    if (!Number.isInteger(iterations) || iterations < 4096)
-      throw new RangeError("scramIterations must be at least 4096");
     this.#secret = secret;
-    this.#iterations = iterations;
+    this.#told = counts !== undefined;
+    this.#counts = typeof counts === "number" ? [counts] : (counts ?? [usualIterations]);
+    const sound = this.#counts.length > 0 && this.#counts.every((count) => Number.isInteger(count) && count >= 4096);
+    if (!sound) throw new RangeError("scramIterations must be counts of at least 4096");
   }
 
   /** Takes note of a real verifier. */
@@ -38,15 +45,22 @@ export class ScramHabits {
 
   /** Salt and count for a name that has none stored: always the same ones for the same name. */
   async invent(digest: Digest, name: string): Promise<{ salt: Uint8Array; iterations: number }> {
-    const { iterations, saltLength } = this.#seen.get(digest.name) ?? { iterations: this.#iterations, saltLength: 16 };
+    const seen = this.#seen.get(digest.name);
+    const choice = await digest.hmac(this.#secret, encodeUtf8(`count ${name}`));
+    const told = this.#counts[(choice[0] as number) % this.#counts.length] as number;
+    const iterations = this.#told ? told : (seen?.iterations ?? told);
+    return { salt: await this.#salt(digest, name, seen?.saltLength ?? 16), iterations };
+  }
+
+  async #salt(digest: Digest, name: string, length: number): Promise<Uint8Array> {
     let salt = await digest.hmac(this.#secret, encodeUtf8(`salt ${digest.name} ${name}`));
     // A stored salt may be longer than one digest.
-    while (salt.length < saltLength) salt = concatBytes(salt, await digest.hmac(this.#secret, salt));
-    return { salt: salt.slice(0, saltLength), iterations };
+    while (salt.length < length) salt = concatBytes(salt, await digest.hmac(this.#secret, salt));
+    return salt.slice(0, length);
   }
 
   /** Hash of the verifiers seen here, the first one; `undefined` when accounts keep passwords. */
   get usualHash(): string | undefined {
-    return this.#seen.keys().next().value;
+    return this.#seen.keys().next().value ?? (this.#told ? "SHA-256" : undefined);
   }
 }

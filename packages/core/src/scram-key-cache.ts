@@ -53,7 +53,7 @@ export class ScramKeyCache {
     const fingerprint = encodeBase64(await ctx.hmac(digest, this.#pepper, password));
     const id = JSON.stringify([ctx.host ?? null, username, digest.name, fingerprint]);
     const held = this.#entries.get(id);
-    const keys = held && fits(held, digest.name, salt, iterations) ? held : await request.derive();
+    const keys = held && fits(held, digest, salt, iterations) ? held : await request.derive();
     ctx.ended((ok) => {
       this.#entries.delete(id); // the latest used go to the end
       if (ok) this.#keep(id, keys);
@@ -76,7 +76,9 @@ export class ScramKeyCache {
   }
 }
 
-/** Whether keys belong to what a server named in its first message. */
-export function fits(keys: ScramKeys, hash: string, salt: Uint8Array, iterations: number): boolean {
-  return keys.hash === hash && keys.iterations === iterations && equalBytes(keys.salt, salt);
+/** Whether keys belong to what a server named in its first message. Keys of the wrong size fit nothing. */
+export function fits(keys: ScramKeys, { name, size }: Digest, salt: Uint8Array, iterations: number): boolean {
+  const { hash, clientKey, serverKey } = keys;
+  const sized = clientKey.length === size && serverKey.length === size;
+  return sized && hash === name && keys.iterations === iterations && equalBytes(keys.salt, salt);
 }

@@ -54,7 +54,9 @@ export class ServerExchange extends BaseContext implements ServerContext {
     return this.#server.mechanisms(this.#connection);
   }
   get channelBinding(): ChannelBinding | undefined {
-    return this.#server.options().policy?.channelBinding === "disable" ? undefined : this.#connection.channelBinding;
+    const binding = this.#connection.channelBinding;
+    if (binding === undefined || this.#server.options().policy?.channelBinding === "disable") return undefined;
+    return { types: binding.types, data: (type) => this.#answer(binding.data(type)) };
   }
   get requireChannelBinding(): boolean {
     return this.#server.options().policy?.channelBinding === "require";
@@ -117,8 +119,12 @@ export class ServerExchange extends BaseContext implements ServerContext {
 
   async #actAs(authcid: string, asked: string, names: readonly string[] | undefined): Promise<ServerResult> {
     const authzid = await this.#canonical(asked, "authzid");
-    if (authzid !== authcid && !(await this.#mayAct(authcid, authzid, names))) {
-      throw saslError("authorization-refused", "not allowed to act as that identity");
+    if (authzid !== authcid) {
+      if (!(await this.#mayAct(authcid, authzid, names))) {
+        throw saslError("authorization-refused", "not allowed to act as that identity");
+      }
+      const { disabled } = await this.#lookup(authzid, []);
+      if (disabled) throw saslError("account-disabled", "the account to act as is disabled");
     }
     return this.#result(authcid, authzid);
   }
@@ -158,8 +164,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
   }
 
   identify(name: string, requests: readonly PropertyName[]): MaybePromise<Account> {
-    this.checkIdentity(name); // before it can get into a log
-    this.authcid = name;
+    this.#checkName(name);
     return chain(this.#canonical(name, "authcid"), (canonical) => {
       this.authcid = canonical;
       return chain(this.#lookup(canonical, requests), (properties) => {
@@ -176,12 +181,20 @@ export class ServerExchange extends BaseContext implements ServerContext {
     );
   }
 
+  /** What a store without types might answer with; what nobody can be asked to understand is a fault (R-STO-04). */
   #sound(found: AccountProperties | null | undefined): AccountProperties {
     if (found === undefined || found === null) {
       this.note("unknown user");
       return noProperties;
     }
     if (typeof found !== "object") throw new TypeError("an account that is no object");
+    const { userPassword, authPassword, disabled } = found;
+    if (userPassword !== undefined && (typeof userPassword !== "string" || userPassword === "")) {
+      throw new TypeError("a stored password that is empty or no text");
+    }
+    if (authPassword !== undefined && !Array.isArray(authPassword)) throw new TypeError("verifiers that are no list");
+    if (disabled !== undefined && typeof disabled !== "boolean")
+      throw new TypeError("disabled is neither true nor false");
     return found;
   }
 

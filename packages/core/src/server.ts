@@ -9,6 +9,7 @@ import { randomBytes } from "#runtime";
 import type { AccountStore, TokenVerifier } from "./accounts.js";
 import type { ChannelBinding } from "./channel-binding.js";
 import type { SASLErrorCode } from "./errors.js";
+import type { Throttle } from "./failure-delay.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
 import type { ExternalIdentity, Mechanism } from "./mechanism.js";
@@ -75,10 +76,14 @@ export interface ServerOptions extends ContextSettings {
    * restarts, or these salts change and give unknown users away. Default: random for this object.
    */
   readonly secret?: Uint8Array | undefined;
-  /** Iteration count of accounts without a verifier, until a stored one has been seen. Default 4096. */
-  readonly scramIterations?: number | undefined;
-  /** Called after a failure; the peer hears of it only when what this returns has settled. See `failureDelay`. */
-  readonly slowDown?: ((event: ServerEvent) => MaybePromise<void> | undefined) | undefined;
+  /**
+   * Counts that the stored SCRAM verifiers have, each at least 4096: names nobody has are shown one of them, always the
+   * same for a name. Left out: 10000 until a stored verifier has been seen, then its count, which gives a name away that
+   * was tried before and after.
+   */
+  readonly scramIterations?: number | readonly number[] | undefined;
+  /** How fast peers may try; `failureDelay()` is ready-made. Left out: as fast as they can. */
+  readonly throttle?: Throttle | undefined;
   /** Called once for each exchange. What it throws is ignored. */
   readonly onOutcome?: ((event: ServerEvent) => void) | undefined;
 }
@@ -109,7 +114,7 @@ export class SASLServer {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.limits = limitsFrom(options.limits);
-    this.#habits = new ScramHabits(options.secret ?? randomBytes(32), options.scramIterations ?? 4096);
+    this.#habits = new ScramHabits(options.secret ?? randomBytes(32), options.scramIterations);
     const able = options.mechanisms.filter((each) => each.server !== undefined).sort(compareStrength);
     this.#mechanisms = new Map(able.map((each) => [each.name, each]));
     if (this.#mechanisms.size !== able.length) throw new RangeError("two mechanisms have the same name");

@@ -4,9 +4,11 @@
  *
  * @module
  */
+import { Cutoff } from "./cutoff.js";
 import { isSASLError, type SASLError, SASLFailure, saslError } from "./errors.js";
 import type { SASLInterface, SASLReply } from "./interface.js";
 import { type Heard, isMechanismName, type Mechanism } from "./mechanism.js";
+import type { MaybePromise } from "./runtime/contract.js";
 import type { SASLServer, ServerConnection, ServerEvent } from "./server.js";
 import { ServerExchange, unable } from "./server-exchange.js";
 
@@ -30,7 +32,7 @@ export class SASLServerSession implements SASLInterface {
   readonly #connection: ServerConnection;
   #exchange: ServerExchange | undefined;
   /** The step at work; another one, or none, once the peer has given up on it. */
-  #turn: object | undefined;
+  #turn: Cutoff | undefined;
   #result: ServerResult | undefined;
 
   /** @internal */
@@ -61,17 +63,32 @@ export class SASLServerSession implements SASLInterface {
     return this.#step(payload);
   }
 
-  /** The peer gave up, or the connection is gone. */
-  async abort(): Promise<SASLReply> {
-    this.#over(new SASLFailure("aborted", "the client gave up"));
+  /**
+   * The peer gave up, or the connection is gone.
+   *
+   * @param reason for the log, where a binding knows more than that.
+   */
+  async abort(reason: SASLFailure = new SASLFailure("aborted", "the client gave up")): Promise<SASLReply> {
+    this.#over(reason);
+    this.#turn?.cut("aborted", "the exchange was aborted");
     this.#turn = undefined;
     return { state: "failure" };
+  }
+
+  /**
+   * A binding turned an attempt down before a mechanism began, such as one whose arguments it could not read: for the log.
+   * Nothing is counted, and nothing is told of an attempt that has begun.
+   *
+   * @param mechanism as the peer wrote it; what is no mechanism name is left out of the log.
+   */
+  refuse(mechanism: string, reason: SASLFailure): void {
+    if (!this.#result && !this.#turn && !this.#exchange) this.#over(reason, mechanism);
   }
 
   async #step(payload: Heard, mechanism?: string): Promise<SASLReply> {
     if (this.#result) throw new SASLFailure("unexpected-message", "already authenticated");
     if (this.#turn) throw new SASLFailure("unexpected-message", "a message before the last one was answered");
-    const turn = {};
+    const turn = new Cutoff(undefined, 0);
     this.#turn = turn;
     try {
       if (payload && payload.length > this.#server.limits.maxMessageBytes) {
@@ -79,25 +96,43 @@ export class SASLServerSession implements SASLInterface {
       }
       const reply = await (mechanism === undefined
         ? this.#goOn(payload as Uint8Array)
-        : this.#begin(mechanism, payload));
+        : this.#begin(mechanism, payload, turn));
       if (this.#turn !== turn) throw new SASLFailure("aborted", "the exchange was aborted");
       if (reply.state === "success") this.#succeed();
       return reply;
     } catch (error) {
       const failure = isSASLError(error) ? error : unable("authentication is not possible at present", error);
-      if (this.#turn === turn) await this.#slowDown(this.#over(failure, mechanism));
+      if (this.#turn === turn) {
+        const event = this.#over(failure, mechanism);
+        const { throttle } = this.#server.options();
+        if (throttle && event) await this.#wait(turn, () => throttle.ended(event));
+      }
       throw failure;
     } finally {
       if (this.#turn === turn) this.#turn = undefined;
     }
   }
 
-  #begin(name: string, payload: Heard): Promise<SASLReply> {
+  #begin(name: string, payload: Heard, turn: Cutoff): Promise<SASLReply> {
     if (this.#exchange) throw new SASLFailure("unexpected-message", "an exchange is already going on");
     const chosen = this.#server.choose(name, this.#connection);
     if (typeof chosen === "string") throw notOffered(chosen);
-    this.#exchange = new ServerExchange(this.#server, this.#connection, chosen);
-    return this.#exchange.begin(payload);
+    const begin = () => {
+      if (turn.reason) throw turn.reason;
+      this.#exchange = new ServerExchange(this.#server, this.#connection, chosen);
+      return this.#exchange.begin(payload);
+    };
+    const { throttle } = this.#server.options();
+    return throttle ? this.#wait(turn, () => throttle.begin(this.#connection.remote)).then(begin) : begin();
+  }
+
+  /** Waits as the throttle says, as long as the peer is there; a throttle that fails lets everybody go. */
+  async #wait(turn: Cutoff, ask: () => MaybePromise<void> | undefined): Promise<void> {
+    try {
+      await turn.race(Promise.resolve(ask()));
+    } catch {
+      // The peer is gone, or the rule is broken: neither decides anything.
+    }
   }
 
   #goOn(payload: Uint8Array): Promise<SASLReply> {
@@ -106,10 +141,11 @@ export class SASLServerSession implements SASLInterface {
   }
 
   #succeed(): void {
-    this.#result = (this.#exchange as ServerExchange).result;
+    const { result, noted: detail } = this.#exchange as ServerExchange;
+    this.#result = result;
     this.#exchange = undefined;
-    const { mechanism, authcid, authzid, channelBinding } = this.#result as ServerResult;
-    this.#tell({ mechanism, authcid, authzid, channelBinding });
+    const { mechanism, authcid, authzid, channelBinding } = result as ServerResult;
+    this.#tell({ mechanism, authcid, authzid, channelBinding, detail });
   }
 
   #over(failure: SASLError, mechanism?: string): ServerEvent | undefined {
@@ -120,38 +156,28 @@ export class SASLServerSession implements SASLInterface {
     const { authcid, channelBindingUsed: channelBinding, noted } = exchange ?? {};
     const asked = mechanism !== undefined && isMechanismName(mechanism) ? mechanism : "";
     const detail = failure.detail ?? noted ?? failure.message;
-    return this.#tell({
-      mechanism: exchange?.mechanism.name ?? asked,
-      authcid,
-      channelBinding,
-      code: failure.code,
-      detail,
-    });
+    const { code } = failure;
+    return this.#tell({ mechanism: exchange?.mechanism.name ?? asked, authcid, channelBinding, code, detail });
   }
 
   #tell(
-    found: Pick<ServerEvent, "mechanism" | "authcid" | "channelBinding"> & Partial<ServerEvent>,
-  ): ServerEvent | undefined {
-    const { onOutcome, slowDown, service } = this.#server.options();
-    if (onOutcome === undefined && slowDown === undefined) return undefined;
-    const { code, detail, authzid } = found;
-    const { remote } = this.#connection;
-    const event: ServerEvent = { service, ...found, ok: code === undefined, authzid, remote, code, detail };
+    found: Partial<ServerEvent> & Pick<ServerEvent, "mechanism" | "authcid" | "channelBinding" | "detail">,
+  ): ServerEvent {
+    const { onOutcome, service } = this.#server.options();
+    const { code, authzid } = found;
+    const event: ServerEvent = {
+      ...found,
+      service,
+      ok: code === undefined,
+      authzid,
+      remote: this.#connection.remote,
+      code,
+    };
     try {
-      onOutcome?.(event);
-    } catch {
-      // A log that fails must not decide who gets in.
-    }
+      // A log that fails, now or later, must not decide who gets in.
+      if (onOutcome) Promise.resolve(onOutcome(event) as unknown).catch(() => {});
+    } catch {}
     return event;
-  }
-
-  /** Keeps the peer waiting for its refusal; a rule that fails lets it go at once. */
-  async #slowDown(event: ServerEvent | undefined): Promise<void> {
-    try {
-      await (event && this.#server.options().slowDown?.(event));
-    } catch {
-      // The failure stands, late or not.
-    }
   }
 }
 

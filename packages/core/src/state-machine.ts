@@ -37,6 +37,7 @@ export class SASLStateMachine implements SASLInterface {
   #cutoff: Cutoff | undefined;
   #state: ExchangeState = "initial";
   #waiting = false;
+  #begun = false;
   #steps = 0;
 
   constructor(wire: SASLInterface, options: StateMachineOptions = {}) {
@@ -51,6 +52,11 @@ export class SASLStateMachine implements SASLInterface {
 
   get secure(): boolean {
     return this.#wire.secure === true;
+  }
+
+  /** True once something has gone out to the peer. */
+  get begun(): boolean {
+    return this.#begun;
   }
 
   /** @throws {SASLFailure} `mechanism-unsupported` for what cannot be a name (R-GEN-01), before anything is sent. */
@@ -68,9 +74,9 @@ export class SASLStateMachine implements SASLInterface {
   /** Gives up, at any point before an outcome. What the wire does after that no longer matters here. */
   async abort(): Promise<SASLReply> {
     if (this.#over) throw outOfOrder(this.#state);
-    const begun = this.#state === "challenge" || this.#waiting;
+    const open = this.#state === "challenge" || this.#waiting;
     this.#end("failure");
-    if (begun) await this.#takeBack();
+    if (open) await this.#takeBack();
     this.#cutoff?.cut("aborted", "authentication was aborted"); // also when the wire never answers
     return { state: "failure" };
   }
@@ -97,11 +103,10 @@ export class SASLStateMachine implements SASLInterface {
     if (this.#state !== from || this.#waiting) throw outOfOrder(this.#waiting ? "waiting" : this.#state);
     this.#checkSize(payload);
     this.#waiting = true;
-    let begun = from === "challenge";
     try {
       const { reason } = this.#patience;
       if (reason) throw reason; // nothing goes out any more once time is up or the signal is aborted
-      begun = true;
+      this.#begun = true;
       const reply = await this.until(send());
       if (this.#over || reply.state === "failure") throw new SASLFailure("aborted", "authentication was aborted");
       this.#checkSize(reply.payload);
@@ -111,7 +116,7 @@ export class SASLStateMachine implements SASLInterface {
     } catch (thrown) {
       const error = asSASLError(thrown, "connection-lost", "the connection failed");
       // Where it was this end that stopped, what the peer still believes in is taken back on the wire.
-      const open = begun && ownCodes.includes(error.code) && !this.#over;
+      const open = this.#begun && ownCodes.includes(error.code) && !this.#over;
       this.#end("failure");
       if (open) await this.#takeBack();
       throw error;

@@ -42,7 +42,7 @@ test("shows what is no secret", async () => {
   expect((await texts("ANONYMOUS"))[0]).toBe("sirhc");
   const scram = await texts("SCRAM-SHA-256");
   expect(scram[0]).toMatch(/^y,,n=tim,r=\S+$/);
-  expect(scram[1]).toMatch(/^r=\S+,s=\S+,i=4096$/);
+  expect(scram[1]).toMatch(/^r=\S+,s=\S+,i=10000$/);
   expect(scram[2]).toMatch(/^c=\S+,r=\S+,p=<44 characters>$/);
   expect(scram[3]).toMatch(/^v=<44 characters>$/);
   expect((await texts("OAUTHBEARER"))[0]).toContain(`Bearer <${user.token.length} characters>`);

@@ -9,6 +9,7 @@ import type { ScramVerifier } from "./accounts.js";
 import { encodeUtf8 } from "./internal/text.js";
 import type { ScramHash } from "./mechanisms/scram/hashes.js";
 import { keysFromPassword, verifierFromKeys } from "./mechanisms/scram/keys.js";
+import { usualIterations } from "./scram-habits.js";
 import { saslprep } from "./text/saslprep.js";
 
 /** Options of {@link makeScramVerifier}. */
@@ -33,7 +34,7 @@ export async function makeScramVerifier(
   password: string,
   options: MakeVerifierOptions = {},
 ): Promise<ScramVerifier> {
-  const { iterations = 10_000, salt = randomBytes(16), prepare = "saslprep" } = options;
+  const { iterations = usualIterations, salt = randomBytes(16), prepare = "saslprep" } = options;
   if (!Number.isInteger(iterations) || iterations < 4096) throw new RangeError("iterations must be at least 4096");
   if (salt.length < 16) throw new RangeError("a salt must have at least 16 octets");
   const prepared = prepare === "none" ? password : await saslprep(password, "stored");

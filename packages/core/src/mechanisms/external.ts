@@ -40,6 +40,7 @@ const clientHalf: Mechanism = {
   name: "EXTERNAL",
   flow: "client-first",
   security: ["noPlaintext", "noAnonymous", "noActive", "noDictionary"],
+  authzid: true,
   needs: "identity",
   source: "RFC 4422 appendix A",
   client,

@@ -56,7 +56,8 @@ async function* xoauth2Client(ctx: ClientContext): ClientConversation {
 async function* hearVerdict(ctx: ClientContext, heard: Heard, acknowledgement: Uint8Array): ClientConversation {
   if (heard === undefined) return;
   const error = parseOAuthError(heard);
-  const refused = new AuthenticationFailure("refused", `the server refused the token: ${error.status}`, {
+  const status = /^[a-z0-9_]{1,40}$/.test(error.status) ? error.status : "see opaqueError"; // a server may echo the token
+  const refused = new AuthenticationFailure("refused", `the server refused the token: ${status}`, {
     opaqueError: error,
   });
   try {
@@ -113,13 +114,13 @@ async function* judge(
   verdict: TokenVerdict,
   authzid: Gs2Header["authzid"],
 ): AsyncGenerator<Heard, ServerOutcome, Heard> {
-  if (verdict.ok && verdict.subject !== "") {
+  if (verdict.ok === true && verdict.subject !== "") {
     const account = await ctx.identify(verdict.subject, []);
     return { authcid: account.name, authzid, mayActAs: verdict.mayActAs };
   }
-  const refusal = verdict.ok ? { status: "invalid_token", detail: "the token names no subject" } : verdict;
+  const refusal = verdict.ok === true ? { status: "invalid_token", detail: "the token names no subject" } : verdict;
   const { status, detail } = refusal;
-  const { scope, openidConfiguration } = verdict.ok ? {} : verdict;
+  const { scope, openidConfiguration } = verdict.ok === true ? {} : verdict;
   yield ctx.bytes(JSON.stringify({ status, scope, "openid-configuration": openidConfiguration }));
   throw ctx.fail("refused", "the token was refused", { detail: detail ?? status });
 }
@@ -184,6 +185,7 @@ const bearerHalf: Mechanism = {
   security: ["noAnonymous", "noDictionary", "passCredentials"],
   needsProtection: true,
   rank: 1,
+  authzid: true,
   needs: "token",
   source: "RFC 7628",
   client: bearerClient,

@@ -57,6 +57,7 @@ const clientHalf: Mechanism = {
   flow: "client-first",
   security: ["noAnonymous", "passCredentials"],
   needsProtection: true,
+  authzid: true,
   needs: "password",
   source: "RFC 4616",
   client,

@@ -1,23 +1,27 @@
 /** WebCrypto, for browsers and every other runtime with web globals. `crypto.subtle` needs a secure context there. */
 import type { Digest } from "./contract.js";
 
-const { subtle } = globalThis.crypto ?? {};
+function subtle(): SubtleCrypto {
+  const { subtle } = globalThis.crypto ?? {};
+  if (!subtle) throw new Error("crypto.subtle is missing: browsers have it on https pages only");
+  return subtle;
+}
 
 export function nativeDigest(name: "SHA-1" | "SHA-256" | "SHA-384" | "SHA-512", size: number): Digest {
   return {
     name,
     size,
-    hash: async (data) => new Uint8Array(await subtle.digest(name, data as BufferSource)),
+    hash: async (data) => new Uint8Array(await subtle().digest(name, data as BufferSource)),
     // WebCrypto refuses an empty HMAC key; a zero octet is the same key (RFC 2104 §2 pads with zeros).
     hmac: async (key, data) => {
       const raw = (key.length ? key : new Uint8Array(1)) as BufferSource;
-      const imported = await subtle.importKey("raw", raw, { name: "HMAC", hash: name }, false, ["sign"]);
-      return new Uint8Array(await subtle.sign("HMAC", imported, data as BufferSource));
+      const imported = await subtle().importKey("raw", raw, { name: "HMAC", hash: name }, false, ["sign"]);
+      return new Uint8Array(await subtle().sign("HMAC", imported, data as BufferSource));
     },
     pbkdf2: async (password, salt, iterations) => {
-      const key = await subtle.importKey("raw", password as BufferSource, "PBKDF2", false, ["deriveBits"]);
+      const key = await subtle().importKey("raw", password as BufferSource, "PBKDF2", false, ["deriveBits"]);
       const parameters = { name: "PBKDF2", hash: name, salt: salt as BufferSource, iterations };
-      return new Uint8Array(await subtle.deriveBits(parameters, key, size * 8));
+      return new Uint8Array(await subtle().deriveBits(parameters, key, size * 8));
     },
   };
 }

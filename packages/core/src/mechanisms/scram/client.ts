@@ -87,7 +87,7 @@ async function findKeys(
   given: CredentialKinds["scram"],
   { salt, iterations }: ServerFirst,
 ): Promise<ScramKeys> {
-  if (given.keys && fits(given.keys, digest.name, salt, iterations)) return given.keys;
+  if (given.keys && fits(given.keys, digest, salt, iterations)) return given.keys;
   if (given.password === undefined) throw ctx.fail("no-credentials", "the keys do not fit");
   const password = ctx.bytes(await ctx.prepare(given.password, "stored")); // RFC 5802 §2.2, Normalize()
   const derive = () => keysFromPassword(ctx, digest, password, salt, iterations);

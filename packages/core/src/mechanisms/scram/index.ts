@@ -61,6 +61,7 @@ function info({ name, rank, source }: ScramHash, plus: boolean): MechanismInfo {
     channelBinding: plus,
     bindable: !plus,
     rank,
+    authzid: true,
     needs: "scram",
     source,
   };
