@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { Skipped } from "./authenticate.js";
+
 /** What went wrong, grouped by who has to act. */
 export type SASLFailureCode =
   // The peer broke the protocol.
@@ -62,6 +64,8 @@ export abstract class SASLError<Code extends SASLErrorCode = SASLErrorCode> exte
   readonly opaqueError: unknown;
   readonly text: string | undefined;
   readonly detail: string | undefined;
+  /** What was passed over before this, and why, where `authenticate` threw it. */
+  declare skipped?: readonly Skipped[];
 
   constructor(code: Code, message: string, options: SASLErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

@@ -5,7 +5,7 @@
  */
 import type { Account, ScramVerifier } from "./accounts.js";
 import { SASLFailure } from "./errors.js";
-import { isBytes } from "./internal/bytes.js";
+import { isBytes, wipe } from "./internal/bytes.js";
 import type { MechanismContext } from "./mechanism.js";
 import { scramHashNamed } from "./mechanisms/scram/hashes.js";
 import { keysFromPassword, verifierFromKeys } from "./mechanisms/scram/keys.js";
@@ -31,8 +31,9 @@ export async function passwordMatches(
   // Derives once wherever accounts here have verifiers, so that those without one take as long (R-SCRAM-25).
   const hash = scramHashNamed(stored?.hash ?? habits.usualHash ?? "");
   const derived = hash !== undefined && (await matchesVerifier(ctx, habits, account.name, hash.digest, stored, given));
-  if (userPassword === undefined) return derived && stored !== undefined;
-  return ctx.equal(given, ctx.bytes(await ctx.prepare(userPassword, "stored")));
+  const same = userPassword !== undefined && ctx.equal(given, ctx.bytes(await ctx.prepare(userPassword, "stored")));
+  wipe(given);
+  return userPassword === undefined ? derived && stored !== undefined : same;
 }
 
 /** The highest count a record may ask a server to spend on one derivation (R-STO-08). */

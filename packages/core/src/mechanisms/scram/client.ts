@@ -5,7 +5,7 @@
  */
 import type { CredentialKinds, ScramKeys } from "../../credentials.js";
 import { encodeBase64 } from "../../internal/base64.js";
-import { concatBytes } from "../../internal/bytes.js";
+import { concatBytes, wipe } from "../../internal/bytes.js";
 import { commonTypes } from "../../internal/common-types.js";
 import { escapeName, formatGs2Header } from "../../internal/gs2.js";
 import type { ClientContext, ClientConversation } from "../../mechanism.js";
@@ -90,9 +90,9 @@ async function findKeys(
   if (given.keys && fits(given.keys, digest, salt, iterations)) return given.keys;
   if (given.password === undefined) throw ctx.fail("no-credentials", "the keys do not fit");
   const password = ctx.bytes(await ctx.prepare(given.password, "stored")); // RFC 5802 §2.2, Normalize()
+  const { keyCache } = ctx.settings;
   const derive = () => keysFromPassword(ctx, digest, password, salt, iterations);
-  return (
-    ctx.settings.keyCache?.keysFor(ctx, { digest, username: given.username, password, salt, iterations, derive }) ??
-    derive()
-  );
+  const keys =
+    keyCache?.keysFor(ctx, { digest, username: given.username, password, salt, iterations, derive }) ?? derive();
+  return keys.finally(() => wipe(password));
 }
