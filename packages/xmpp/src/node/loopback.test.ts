@@ -1,15 +1,18 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { Socket } from "node:net";
+import { connect, createServer, Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TLSSocket } from "node:tls";
 import { DOMImplementation } from "@xmldom/xmldom";
 import { Element } from "ltx";
 import { ANONYMOUS, EXTERNAL, external, PLAIN, plain, SCRAM, SCRAMPLUS } from "sasl-core/mechanisms";
 import { afterEach, describe, expect, test } from "vitest";
 import { key } from "../../test/certificate.js";
-import { ca, type Loopback, loopback } from "../../test/loopback.js";
+import { ca, type Loopback, loopback, saslServer } from "../../test/loopback.js";
 import { domKit, rejection } from "../../test/support.js";
-import { authenticate, discover, NS_CLIENT } from "../index.js";
-import { SocketStream } from "./index.js";
+import { authenticate, discover, ltxAdapter, NS_CLIENT } from "../index.js";
+import { SocketStream, XMPPListener } from "./index.js";
 
 const alice = { username: "alice", password: "open sesame" };
 const open: Loopback[] = [];
@@ -213,6 +216,100 @@ describe("XMPPListener", () => {
       expect(server.events.map(({ authcid }) => authcid)).toEqual(["alice", "alice"]);
     });
   }
+
+  for (const [how, direct] of [
+    ["STARTTLS", false],
+    ["direct TLS", true],
+  ] as const) {
+    for (const [who, certificate, offered] of [
+      ["without a certificate is nobody", {}, ["PLAIN"]],
+      ["with one is who it was", { cert: ca, key }, ["EXTERNAL", "PLAIN"]],
+    ] as const) {
+      test(`R-EXT-01 a client ${who} when it resumes its session, over ${how}`, async () => {
+        const asked: boolean[] = [];
+        const server = await start({
+          direct,
+          tls: { key, cert: ca, ca },
+          external(socket) {
+            asked.push(socket.isSessionReused());
+            return { names: ["alice@localhost"] };
+          },
+          sasl: { mechanisms: [external, plain] },
+        });
+        const visit = async (session?: Buffer) => {
+          const options = { ca, ...certificate, session };
+          const stream = new SocketStream(direct ? await server.connectTLS(options) : await server.connect(), {
+            domain: "localhost",
+          });
+          let features = await stream.open();
+          if (!direct) features = await stream.startTLS(options);
+          const socket = stream.socket as TLSSocket;
+          const found = { resumed: socket.isSessionReused(), session: socket.getSession() };
+          stream.close();
+          return { ...found, mechanisms: discover(features, stream.adapter).mechanisms };
+        };
+        const { session, ...first } = await visit();
+        expect(first).toEqual({ resumed: false, mechanisms: offered });
+        expect(await visit(session)).toMatchObject({ resumed: true, mechanisms: offered });
+        expect(asked).toEqual(offered.length > 1 ? [false, true] : []);
+      });
+    }
+  }
+
+  test("R-EXT-01 upgrades over sockets without addresses are not mixed up", async () => {
+    const name = `sasl-xmpp-${randomUUID()}`;
+    const path = process.platform === "win32" ? `\\\\.\\pipe\\${name}` : join(tmpdir(), name);
+    const listener = new XMPPListener({
+      server: saslServer({ mechanisms: [external, plain] }),
+      hosts: ["localhost"],
+      tls: { key, cert: ca, ca },
+      external: () => ({ names: ["alice@localhost"] }),
+    });
+    const server = createServer((socket) => listener.accept(socket)).listen(path);
+    await once(server, "listening");
+    const streams = [0, 1, 2, 3].map(() => new SocketStream(connect(path), { domain: "localhost", timeoutMs: 3000 }));
+    await Promise.all(streams.map((stream) => stream.open()));
+    const offers = await Promise.all(
+      streams.map((stream, index) => stream.startTLS({ ca, ...(index % 2 ? { cert: ca, key } : {}) })),
+    );
+    expect(offers.map((features) => discover(features, ltxAdapter(Element)).mechanisms.length)).toEqual([1, 2, 1, 2]);
+    for (const stream of streams) stream.close();
+    listener.close();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test("R-LIM-05 a handshake that fails where certificates are asked for ends the connection", async () => {
+    const server = await start({ tls: { key, cert: ca, ca }, external: () => undefined });
+    const socket = await server.connect();
+    socket.on("error", () => {});
+    socket.write(
+      "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='localhost'>",
+    );
+    socket.write("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    for await (const chunk of socket) if (String(chunk).includes("<proceed")) break;
+    await expect.poll(() => server.listener.size).toBe(0);
+    const other = await server.connect();
+    let said = "";
+    other
+      .on("error", () => {})
+      .on("data", (chunk) => {
+        said += chunk;
+        if (said.includes("<stream:features") && !said.includes("<proceed")) {
+          other.write("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+        }
+        if (said.includes("<proceed")) other.write("this is no TLS");
+      });
+    other.write(
+      "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='localhost'>",
+    );
+    await once(other, "close");
+    await expect.poll(() => server.errors).toHaveLength(2);
+    expect(server.errors).toEqual([
+      expect.objectContaining({ code: "connection-lost" }),
+      expect.objectContaining({ code: "connection-lost" }),
+    ]);
+    expect(server.listener.size).toBe(0);
+  });
 
   test("R-LIM-05 a TLS client that is gone before it is accepted disturbs nobody", async () => {
     const server = await start({ direct: true });

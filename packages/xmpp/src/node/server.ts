@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import { type SecureContextOptions, TLSSocket } from "node:tls";
 import { Element } from "ltx";
-import { tlsChannelBinding } from "sasl-core/node";
+import { tlsChannelBinding, tlsFacts } from "sasl-core/node";
 import { ltxAdapter } from "../ltx.js";
 import { XMPPConnection } from "../stream/connection.js";
 import type { SecuredChannel, XMPPConnectionOptions } from "../stream/connection-options.js";
@@ -18,8 +18,9 @@ export interface XMPPListenerOptions extends XMPPConnectionOptions<Element>, Fra
   /** Certificate and key for STARTTLS. Left out: STARTTLS is not offered. */
   readonly tls?: SecureContextOptions | undefined;
   /**
-   * Says whom a verified client certificate stands for (EXTERNAL). With it, STARTTLS asks clients for a certificate and
-   * checks it against `tls.ca`; a direct TLS server of yours does so by its own options.
+   * Says whom a verified client certificate stands for (EXTERNAL); asked only about clients that have one. With it,
+   * STARTTLS asks clients for a certificate and checks it against `tls.ca`; a direct TLS server of yours does so by its
+   * own options.
    */
   readonly external?: ((socket: TLSSocket) => SecuredChannel["external"]) | undefined;
   /** Time until a client must have authenticated, in milliseconds. Default 60000. */
@@ -85,7 +86,8 @@ export class XMPPListener {
     const { external } = this.#options;
     return {
       channelBinding: tlsChannelBinding(socket),
-      external: socket.authorized ? external?.(socket) : undefined,
+      // `authorized` is true without a certificate, too, where a session of TLS 1.3 is resumed.
+      external: external && tlsFacts(socket)?.verified === true ? external(socket) : undefined,
     };
   }
 

@@ -15,6 +15,7 @@ export function plainUpgrade(options: SecureContextOptions): UpgradeSocket {
   const secureContext = createSecureContext(options);
   return (raw) =>
     new Promise((resolve, reject) => {
+      if (raw.destroyed) throw handshakeFailed();
       const socket = new TLSSocket(raw, { isServer: true, secureContext });
       const failed = (cause?: unknown) => reject(handshakeFailed(cause));
       socket.once("error", failed).once("close", failed);
@@ -27,32 +28,28 @@ export function plainUpgrade(options: SecureContextOptions): UpgradeSocket {
 
 /**
  * For servers that ask. Whether a certificate was verified is something that only a `tls.Server` finds out, so one is
- * made that listens nowhere and is handed the sockets; its connections are told apart by their addresses.
+ * made that listens nowhere. Each upgrade is done by an object of its own that inherits from it, all it is made of
+ * included, and that hears of its own handshake alone: no two can be mixed up, whatever their addresses are.
  */
 export function certificateUpgrade(options: SecureContextOptions): UpgradeSocket {
-  const waiting = new Map<string, { resolve(socket: TLSSocket): void; reject(error: SASLFailure): void }>();
-  const take = (socket: Socket) => {
-    const address = addressOf(socket);
-    const waiter = waiting.get(address);
-    waiting.delete(address);
-    return waiter;
-  };
-  const server: Server = createServer({ ...options, requestCert: true, rejectUnauthorized: false });
-  server.on("secureConnection", (socket) => take(socket)?.resolve(socket));
+  const server = createServer({ ...options, requestCert: true, rejectUnauthorized: false });
+  // Were it told in spite of that, nobody would know whose handshake it was.
+  server.on("secureConnection", (socket) => socket.destroy());
   return (raw) =>
     new Promise((resolve, reject) => {
-      const address = addressOf(raw);
-      waiting.set(address, { resolve, reject });
-      raw.once("close", () => {
-        waiting.delete(address);
-        reject(handshakeFailed());
-      });
-      server.emit("connection", raw);
+      if (raw.destroyed) throw handshakeFailed();
+      raw.once("close", () => reject(handshakeFailed()));
+      const told = (event: string, ...args: unknown[]): boolean => {
+        if (event === "secureConnection") resolve(args[0] as TLSSocket);
+        if (event === "tlsClientError") {
+          reject(handshakeFailed(args[0]));
+          raw.destroy();
+        }
+        return true;
+      };
+      const upgrade: Server = Object.create(server, { emit: { value: told } });
+      Reflect.apply(server.emit, upgrade, ["connection", raw]);
     });
-}
-
-function addressOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
 function handshakeFailed(cause?: unknown): SASLFailure {
