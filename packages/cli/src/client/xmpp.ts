@@ -17,15 +17,21 @@ import { connectRoute, explained, type Offer, type Progress, type Route, type Se
  */
 export async function openXmpp(route: Route, progress: Progress, domain: string, user?: string): Promise<Session> {
   const { signal, mode, tls, name } = route;
-  const socket = await connectRoute(route);
-  progress.onSocket?.(socket);
+  const socket = await connectRoute(route, progress);
   const local = user === undefined ? undefined : normalizeLocal(user);
   const from = local === undefined ? undefined : formatJid({ local, domain });
-  const stream = new SocketStream(socket, { domain, from, signal, timeoutMs: MAX_TIMEOUT_MS });
+  const stream = new SocketStream(socket, {
+    domain,
+    from,
+    signal,
+    timeoutMs: MAX_TIMEOUT_MS,
+    allowUnverifiedCertificate: tls.insecure,
+  });
   let features = await stream.open();
   const first = offerOf(discover(features, stream.adapter));
-  progress.onOffer?.(first, mode === "implicit");
+  progress.onOffer?.(first, mode !== "starttls");
   if (mode === "starttls") {
+    progress.onStage?.("the TLS handshake after STARTTLS");
     features = await explained(
       route,
       (code) => code === "connection-lost" && !stream.secure,
@@ -34,6 +40,7 @@ export async function openXmpp(route: Route, progress: Progress, domain: string,
     progress.onSocket?.(stream.socket as Socket);
     progress.onOffer?.(offerOf(discover(features, stream.adapter)), true);
   }
+  progress.onStage?.("logging in");
   return {
     socket: stream.socket as Socket,
     before: mode === "starttls" ? first : undefined,

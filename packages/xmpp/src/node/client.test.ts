@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { TLSSocket } from "node:tls";
+import { connect as connectTLS, TLSSocket } from "node:tls";
 import { type SASLErrorCode, SASLFailure } from "sasl-core";
 import { PLAIN } from "sasl-core/mechanisms";
 import { afterEach, describe, expect, test } from "vitest";
@@ -228,6 +228,67 @@ describe("startTLS", () => {
     const error = await rejection(stream.startTLS({ ca: cert }));
     expect(error).toMatchObject({ code: "connection-lost", cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });
   });
+
+  const addresses: readonly [domain: string, good: boolean][] = [
+    ["127.0.0.1", true],
+    ["LOCALHOST.", true],
+    ["127.0.0.2", false],
+    ["[::1]", false],
+    ["::1", false],
+  ];
+  for (const [domain, good] of addresses) {
+    test(`a certificate for localhost and 127.0.0.1 is ${good ? "good" : "not good"} for the domain ${domain}`, async () => {
+      const stream = await peer((socket, hear) => upgrade(socket, hear, PROCEED), { domain });
+      await stream.open();
+      const upgraded = stream.startTLS({ ca: cert });
+      if (good) expect(String(await upgraded)).toContain("PLAIN");
+      else expect(await rejection(upgraded)).toMatchObject({ cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });
+    });
+  }
+
+  for (const direct of [false, true]) {
+    const how = direct ? "direct TLS" : "STARTTLS";
+    /** Logs in over TLS that verifies nothing. */
+    const trusting = async (options: Partial<SocketStreamOptions>) => {
+      const header = { sent: "" };
+      const answer = `${HEADER}${features(PLAIN_OFFER)}`;
+      const server = await peer((socket, hear) => {
+        if (!direct) return upgrade(socket, hear, PROCEED);
+        const tls = secure(socket);
+        tls.once("data", (data) => {
+          header.sent = String(data);
+          tls.write(answer);
+        });
+        return undefined;
+      }, options);
+      if (!direct) {
+        await server.open();
+        return { stream: server, found: await server.startTLS({ rejectUnauthorized: false }) };
+      }
+      // The socket below was made by `peer`; another stream goes over TLS on top of it.
+      const socket = connectTLS({ socket: server.socket.removeAllListeners("data"), rejectUnauthorized: false });
+      await once(socket, "secureConnect");
+      const stream = new SocketStream(socket, { domain: "localhost", from: "alice@localhost", ...options });
+      const found = await stream.open();
+      expect(header.sent.includes("from=")).toBe(stream.secure);
+      return { stream, found };
+    };
+
+    test(`R-SMTP-17 R-PLAIN-06 a certificate nobody verified is no protection, over ${how}`, async () => {
+      const { stream, found } = await trusting({});
+      expect(stream.secure).toBe(false);
+      expect(stream.channelBinding?.types).toContain("tls-exporter");
+      expect(await rejection(authenticate(stream, found, login))).toMatchObject({ code: "no-common-mechanism" });
+      await expect(stream.startTLS()).rejects.toThrow(TypeError);
+      stream.close();
+    });
+
+    test(`a certificate nobody verified is protection for who says so, over ${how}`, async () => {
+      const { stream } = await trusting({ allowUnverifiedCertificate: true });
+      expect(stream.secure).toBe(true);
+      stream.close();
+    });
+  }
 
   test("a certificate nobody vouches for ends the connection", async () => {
     const stream = await peer((socket, hear) => upgrade(socket, hear, PROCEED));

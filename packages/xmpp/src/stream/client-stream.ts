@@ -179,9 +179,9 @@ export class ClientStream<E> implements ElementTransport<E> {
     return failureOf(violation);
   }
 
-  /** For a subclass that puts TLS under the stream. */
-  protected secured(channelBinding: ChannelBinding | undefined): void {
-    this.#secure = true;
+  /** For a subclass that puts TLS under the stream. @param secure whether it is known who is at the other end of it. */
+  protected secured(channelBinding: ChannelBinding | undefined, secure: boolean): void {
+    this.#secure = secure;
     this.#channelBinding = channelBinding;
     this.#id = undefined;
     this.#features = undefined;
