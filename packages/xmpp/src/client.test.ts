@@ -137,6 +137,13 @@ for (const kit of kits) {
       });
     }
 
+    for (const answer of [`<success ${SASL}/>`, `<challenge ${SASL}/>`, undefined]) {
+      test(`a bad challenge is what is told, also when its abort is answered with ${answer ?? "silence"}`, async () => {
+        const transport = scripted(kit, [`<challenge ${SASL}>!</challenge>`, ...(answer ? [answer] : [])]);
+        expect(await rejection(new SASLClient(transport).initiate("X"))).toMatchObject({ code: "incorrect-encoding" });
+      });
+    }
+
     test("connection-lost when the transport fails, with its error as the cause", async () => {
       const error = await rejection(new SASLClient(scripted(kit, [])).initiate("X"));
       expect(error).toMatchObject({ code: "connection-lost", cause: { message: "socket closed" } });

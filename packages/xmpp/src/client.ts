@@ -99,7 +99,7 @@ export class SASLClient<E> implements SASLInterface {
         try {
           return { state: "challenge", payload: readPayload(adapter, element, this.#maxBytes) ?? new Uint8Array(0) };
         } catch (error) {
-          await this.#cancel();
+          await this.#cancel().catch(() => {}); // the first fault is the one to tell
           throw error;
         }
       case "success":
