@@ -118,7 +118,30 @@ describe("jidCanonicalizer", () => {
       );
     });
   }
-  for (const authcid of ["", "a b", "alice@elsewhere", "a/b", "a\0b"]) {
+  const elsewhere: readonly [name: string, host: string | undefined][] = [
+    ["alice@elsewhere", undefined],
+    ["alice@elsewhere", "localhost"],
+    ["alice@elsewhere", "elsewhere"],
+    ["alice@bücher.example", "localhost"],
+    ["alice@localhost", "bücher.example"],
+  ];
+  for (const role of ["authcid", "authzid"] as const) {
+    for (const [name, host] of elsewhere) {
+      test(`R-XMPP-18 refuses ${role} ${name} on a stream to ${host ?? "any host"}`, () => {
+        expect(() => canonicalize(name, role, { host })).toThrow(
+          expect.objectContaining({ code: "authorization-refused" }),
+        );
+      });
+    }
+    test(`R-XMPP-18 takes ${role} of the host of the stream, however it is written`, () => {
+      expect(canonicalize("alice@xn--bcher-kva.example", role, { host: "BÜCHER.example" })).toBe("alice");
+      expect(canonicalize("alice@LOCALHOST.", role, { host: "localhost" })).toBe("alice");
+    });
+  }
+  test("R-XMPP-18 a user name without a domain is one of the host of the stream", () => {
+    expect(canonicalize("Alice", "authcid", { host: "bücher.example" })).toBe("alice");
+  });
+  for (const authcid of ["", "a b", "a/b", "a\0b", "alice@localhost/phone"]) {
     test(`refuses user name ${JSON.stringify(authcid)}`, () => {
       expect(() => canonicalize(authcid, "authcid")).toThrow(expect.objectContaining({ code: "malformed-message" }));
     });

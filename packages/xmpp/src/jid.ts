@@ -67,19 +67,30 @@ function fits(part: string): boolean {
   return part.length > 0 && part.length <= 1023 && encoder.encode(part).length <= 1023;
 }
 
+/** Gives the canonical form of a name, on a connection if there is one. */
+export type Canonicalize = (
+  name: string,
+  role: "authcid" | "authzid",
+  connection?: { readonly host?: string | undefined },
+) => string;
+
 /**
  * For the `canonicalize` option of a `SASLServer` that speaks XMPP: account names are local parts; an authzid is the
- * bare JID of an account of this host, without a resource (RFC 6120 §6.3.8, R-XMPP-18).
+ * bare JID of an account of this host, without a resource (RFC 6120 §6.3.8, R-XMPP-18). On a connection to one host, that
+ * of another is somebody else's.
  *
- * @param hosts domains whose accounts these are.
- * @returns a function that gives the local part, and throws `authorization-refused` for any other authzid and
- *   `malformed-message` for a user name that is no local part.
+ * @param hosts domains whose accounts these are; an account is the same at each of them.
+ * @returns a function that gives the local part, and throws `authorization-refused` for any other authzid and for a user
+ *   name at another domain, and `malformed-message` for a user name that is no local part.
  */
-export function jidCanonicalizer(hosts: readonly string[]): (name: string, role: "authcid" | "authzid") => string {
+export function jidCanonicalizer(hosts: readonly string[]): Canonicalize {
   const served = new Set(hosts.map((host) => normalizeDomain(host)));
-  return (name, role) => {
+  return (name, role, connection) => {
     const jid = role === "authzid" || name.includes("@") ? parseJid(name) : undefined;
-    const here = jid && jid.resource === undefined && served.has(jid.domain) ? jid.local : undefined;
+    const host = connection?.host === undefined ? jid?.domain : normalizeDomain(connection.host);
+    const known = jid !== undefined && jid.domain === host && served.has(host);
+    const here = known && jid.resource === undefined ? jid.local : undefined;
+    if (jid !== undefined && !known) throw saslError("authorization-refused", "a JID of another host");
     if (role === "authzid") {
       if (here === undefined) throw saslError("authorization-refused", "the authzid is no bare JID of this host");
       return here;
