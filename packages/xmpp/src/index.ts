@@ -18,7 +18,15 @@ export {
   parseFailure,
   type XMPPFailure,
 } from "./errors.js";
-export { formatJid, type JID, jidCanonicalizer, normalizeDomain, normalizeLocal, parseJid } from "./jid.js";
+export {
+  type Canonicalize,
+  formatJid,
+  type JID,
+  jidCanonicalizer,
+  normalizeDomain,
+  normalizeLocal,
+  parseJid,
+} from "./jid.js";
 export { type LtxElement, type LtxElementClass, ltxAdapter } from "./ltx.js";
 export {
   NS_BINDING_TYPES,
@@ -32,7 +40,7 @@ export {
   NS_TLS,
 } from "./namespaces.js";
 export { type ElementPairEnd, type ElementPairOptions, elementPair } from "./pair.js";
-export { type ServeOptions, serve } from "./server.js";
+export { type ServeOptions, serve, type XMPPServeOutcome } from "./server.js";
 export { ClientStream, type ClientStreamOptions, type ClientStreamParts } from "./stream/client-stream.js";
 export {
   isStreamError,

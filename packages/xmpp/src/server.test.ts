@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { AuthenticationFailure, type SASLErrorCode, SASLFailure, type SASLInterface, type SASLReply } from "sasl-core";
 import { describe, expect, test } from "vitest";
 import { base64, bytes, kits, rejection, SASL, scripted } from "../test/support.js";
@@ -185,11 +186,20 @@ for (const kit of kits) {
       expect(sent).toEqual([failure("aborted")]);
     });
 
-    test("RFC 6120 §6.4.2 a second auth discards the exchange that was going on", async () => {
+    test("R-XMPP-09 RFC 6120 §6.4.2 a second auth ends the exchange that was going on, and begins the next", async () => {
       const intf = session(challenge("a"), success);
-      const { outcome } = await run(`<auth ${SASL} mechanism='X'/>`, intf, `<auth ${SASL} mechanism='Y'>=</auth>`);
-      expect(outcome).toEqual({ ok: true });
+      const transport = scripted(kit, [`<auth ${SASL} mechanism='Y'>=</auth>`]);
+      const discarded = await serve(transport, intf, kit.parse(`<auth ${SASL} mechanism='X'/>`));
+      expect(discarded).toMatchObject({ ok: false, error: { code: "aborted" } });
+      expect(transport.sent).toHaveLength(1); // the challenge: the second auth is not answered twice
+      expect(await serve(transport, intf, discarded.next)).toEqual({ ok: true });
       expect(intf.calls).toEqual([["initiate", "X", undefined], ["abort"], ["initiate", "Y", none]]);
+    });
+
+    test("R-GEN-30 what is no SASL element is not kept, for it may hold a password", async () => {
+      const { outcome } = await run(`<authenticate ${SASL} mechanism='PLAIN'>U0VDUkVU</authenticate>`, session());
+      expect(outcome).toMatchObject({ error: { opaqueError: { name: "authenticate", namespace: NS } } });
+      expect(inspect(outcome, { depth: 9 })).not.toContain("U0VDUkVU");
     });
 
     test("R-LIM-05 a lost stream aborts the session and is passed on", async () => {

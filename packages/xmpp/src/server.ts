@@ -5,6 +5,7 @@
  */
 import { isSASLError, SASLFailure, type SASLInterface, type SASLReply, type ServeOutcome } from "sasl-core";
 import { encodeBase64 } from "sasl-core/plugin";
+import { isElement } from "./element.js";
 import { type FormatFailureOptions, formatFailure } from "./errors.js";
 import { NS_SASL } from "./namespaces.js";
 import { DEFAULT_MAX_MESSAGE_BYTES, optionalText, readPayload } from "./payload.js";
@@ -18,9 +19,18 @@ export interface ServeOptions {
   readonly failureText?: ((error: Extract<ServeOutcome, { ok: false }>["error"]) => FormatFailureOptions) | undefined;
 }
 
+/** How an exchange ended. */
+export type XMPPServeOutcome<E> = ServeOutcome & {
+  /**
+   * Another `auth` that the client sent before the end: the exchange was discarded, and counts as a failure like any
+   * other, but is not answered. Hand this element to {@link serve} next (RFC 6120 §6.4.2), unless there were too many.
+   */
+  readonly next?: E;
+};
+
 /**
- * Runs one exchange. When it resolves, `success` or `failure` has been sent; after success the stream is to be restarted
- * by both sides (RFC 6120 §6.4.6).
+ * Runs one exchange. When it resolves, `success` or `failure` has been sent, unless the outcome has a `next`; after success
+ * the stream is to be restarted by both sides (RFC 6120 §6.4.6).
  *
  * @param transport delivers what the client says next; it rejects for a lost stream and for a stanza, which closes it.
  * @param session a fresh or used session of this connection; a later exchange starts anew in it.
@@ -32,14 +42,14 @@ export async function serve<E>(
   session: SASLInterface,
   element: E,
   options: ServeOptions = {},
-): Promise<ServeOutcome> {
+): Promise<XMPPServeOutcome<E>> {
   const { adapter } = transport;
   const send = async (name: string, text: string) =>
     transport.send(adapter.create(name, NS_SASL, {}, text ? [text] : []));
-  for (let first = true, next = element; ; first = false) {
+  for (let next = element; ; ) {
     let reply: SASLReply;
     try {
-      reply = await take(transport, session, next, first, options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES);
+      reply = await take(transport, session, next, options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES);
       if (reply.state === "failure") throw new SASLFailure("aborted", "the client aborted"); // RFC 6120 §6.4.4
     } catch (cause) {
       await giveUp(session);
@@ -58,6 +68,10 @@ export async function serve<E>(
       await giveUp(session);
       throw lost;
     }
+    if (isElement(adapter, next, "auth", NS_SASL)) {
+      await giveUp(session);
+      return { ok: false, error: new SASLFailure("aborted", "the client began anew"), next };
+    }
   }
 }
 
@@ -66,13 +80,10 @@ async function take<E>(
   { adapter }: ElementTransport<E>,
   session: SASLInterface,
   element: E,
-  first: boolean,
   maxBytes: number,
 ): Promise<SASLReply> {
   switch (adapter.namespace(element) === NS_SASL && adapter.name(element)) {
     case "auth": {
-      // RFC 6120 §6.4.2: another auth discards the exchange that was going on.
-      if (!first) await session.abort();
       const mechanism = adapter.attribute(element, "mechanism");
       if (mechanism === undefined) throw new SASLFailure("malformed-message", "auth names no mechanism");
       return session.initiate(mechanism, readPayload(adapter, element, maxBytes));
@@ -83,8 +94,11 @@ async function take<E>(
     case "abort":
       await session.abort();
       return { state: "failure" };
-    default:
-      throw new SASLFailure("unexpected-message", "this is no SASL element", { opaqueError: element });
+    default: {
+      // What it is called and no more: it may hold a password.
+      const opaqueError = { name: adapter.name(element), namespace: adapter.namespace(element) };
+      throw new SASLFailure("unexpected-message", "this is no SASL element", { opaqueError });
+    }
   }
 }
 

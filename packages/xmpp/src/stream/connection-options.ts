@@ -42,10 +42,12 @@ export interface XMPPConnectionOptions<E> {
   /** Longest SASL message, in octets after base64. Default 65536. */
   readonly maxMessageBytes?: number | undefined;
   /** Children of the features of an authenticated stream. Default none. */
-  readonly features?: ((result: ServerResult, adapter: XMLAdapter<E>) => readonly E[]) | undefined;
+  readonly features?:
+    | ((result: ServerResult, adapter: XMLAdapter<E>) => readonly E[] | Promise<readonly E[]>)
+    | undefined;
   /** Takes over an authenticated stream, after its features. The stream is closed when it returns. */
   readonly onAuthenticated?: ((stream: AuthenticatedStream<E>) => void | Promise<void>) | undefined;
-  /** Told of what ended a connection other than the peer's own wish. For logs; what it throws is ignored. */
+  /** Told of what ended a connection other than the peer's own wish. For logs; what it throws, now or later, is ignored. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 

@@ -1,10 +1,11 @@
 import { Duplex } from "node:stream";
 import fc from "fast-check";
 import { type Element, parse } from "ltx";
-import { channelBinding, type ServerOptions } from "sasl-core";
-import { describe, expect, test } from "vitest";
+import { channelBinding, memoryAccounts, type ServerOptions } from "sasl-core";
+import { describe, expect, test, vi } from "vitest";
 import { echo, saslServer } from "../../test/loopback.js";
 import { base64, ltxKit, SASL } from "../../test/support.js";
+import { jidCanonicalizer } from "../jid.js";
 import { SocketFraming } from "../node/socket-framing.js";
 import { XMPPConnection } from "./connection.js";
 import type { XMPPConnectionOptions, XMPPConnectionParts } from "./connection-options.js";
@@ -261,6 +262,23 @@ describe("XMPPConnection", () => {
       { options: { maxRetries: 3 } },
     ],
     [
+      "R-XMPP-09 exchanges that the client discards one after the other",
+      [OPEN, `<auth ${SASL} mechanism='SCRAM-SHA-256'/>`.repeat(40)],
+      "policy-violation",
+    ],
+    [
+      "R-XMPP-09 failures and discarded exchanges together",
+      [OPEN, WRONG, `<auth ${SASL} mechanism='SCRAM-SHA-256'/>`, WRONG],
+      "policy-violation",
+      { options: { maxRetries: 2 } },
+    ],
+    [
+      "features that cannot be had",
+      [OPEN, LOGIN, OPEN],
+      "internal-server-error",
+      { options: { features: () => Promise.reject(new Error("bug")) } },
+    ],
+    [
       "an error in the application",
       [OPEN, LOGIN, OPEN],
       "internal-server-error",
@@ -309,6 +327,39 @@ describe("XMPPConnection", () => {
     });
   }
 
+  test("R-XMPP-09 an exchange may be discarded, and the next one counts", async () => {
+    const { said, connection } = await talk([OPEN, `<auth ${SASL} mechanism='SCRAM-SHA-256'/>${LOGIN}`, OPEN]);
+    expect(said).toContain(`<challenge xmlns="urn:ietf:params:xml:ns:xmpp-sasl"/>${SUCCESS}`);
+    expect(connection.result?.mechanism).toBe("PLAIN");
+  });
+
+  test("R-XMPP-09 exchanges that the client discards are seen by the server, each, up to the limit", async () => {
+    const onOutcome = vi.fn();
+    const words = [OPEN, `<auth ${SASL} mechanism='SCRAM-SHA-256'/>`.repeat(40)];
+    await talk(words, { sasl: { onOutcome }, options: { maxRetries: 3 }, stay: true });
+    expect(onOutcome).toHaveBeenCalledTimes(4);
+  });
+
+  test("waits for features, and for nobody who is told of errors", async () => {
+    const bind = ltxKit.adapter.create("bind", "urn:ietf:params:xml:ns:xmpp-bind");
+    const { said } = await talk([OPEN, LOGIN, OPEN], { options: { features: async () => [bind] } });
+    expect(features(said)).toEqual(["bind"]);
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    for (const onError of [
+      () => Promise.reject(new Error("no log")),
+      () => {
+        throw new Error("no log");
+      },
+    ]) {
+      const broken = await talk([OPEN, "<iq/>"], { options: { onError }, stay: true });
+      expect(broken.said.endsWith(error("not-authorized"))).toBe(true);
+    }
+    await settle();
+    process.off("unhandledRejection", unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
   for (const maxRetries of [0, 1, 6, 2.5, Number.NaN]) {
     test(`R-XMPP-09 refuses to be made with ${maxRetries} retries`, async () => {
       await expect(talk([], { options: { maxRetries } })).rejects.toThrow(RangeError);
@@ -330,6 +381,34 @@ describe("XMPPConnection", () => {
     });
     expect(jids).toEqual(["alice@localhost", "alice@localhost", "bob@other.example"]);
   });
+
+  const INVALID_AUTHZID = `<failure xmlns="urn:ietf:params:xml:ns:xmpp-sasl"><invalid-authzid/></failure>`;
+  const hosts = ["localhost", "other.example"];
+  const foreign: readonly [what: string, auth: string][] = [
+    ["authzid", plainAs("alice", "open sesame", "alice@other.example")],
+    ["user name", plainAs("alice@other.example", "open sesame")],
+    ["user name and authzid", plainAs("alice@other.example", "open sesame", "alice@other.example")],
+  ];
+  const canonicalizers: readonly [what: string, sasl: Partial<ServerOptions>][] = [
+    ["local parts", { canonicalize: jidCanonicalizer(hosts) }],
+    [
+      "whole JIDs",
+      {
+        canonicalize: (name, _, { host }) => (name.includes("@") ? name : `${name}@${host}`),
+        accounts: memoryAccounts({ "alice@localhost": "open sesame", "alice@other.example": "open sesame" }),
+        authorize: () => true,
+      },
+    ],
+  ];
+  for (const [form, sasl] of canonicalizers) {
+    for (const [what, auth] of foreign) {
+      test(`R-XMPP-18 a ${what} of another host of this server is refused, with names that are ${form}`, async () => {
+        const { said, connection } = await talk([OPEN, auth, LOGIN, OPEN], { sasl, options: { hosts } });
+        expect(said).toContain(`${INVALID_AUTHZID}${SUCCESS}`);
+        expect(connection.result?.authzid.replace(/@localhost$/, "")).toBe("alice");
+      });
+    }
+  }
 
   test("a client without a to is served as of the first host", async () => {
     const { said } = await talk([`${STREAM}>`, LOGIN, `${STREAM}>`]);

@@ -5,13 +5,22 @@
  *
  * @module
  */
-import { isSASLError, SASLFailure, type SASLServerSession, type ServerConnection, type ServerResult } from "sasl-core";
+import {
+  isSASLError,
+  SASLFailure,
+  type SASLInterface,
+  type SASLReply,
+  type SASLServerSession,
+  type ServerConnection,
+  type ServerResult,
+  saslError,
+} from "sasl-core";
 import { announce } from "../discovery.js";
 import { type Attributes, isElement } from "../element.js";
 import { formatFailure } from "../errors.js";
 import { formatJid, normalizeDomain, parseJid } from "../jid.js";
 import { NS_SASL, NS_STREAM, NS_TLS } from "../namespaces.js";
-import { serve } from "../server.js";
+import { serve, type XMPPServeOutcome } from "../server.js";
 import type { ElementTransport } from "../transport.js";
 import { formatStreamError, isStreamError, type StreamCondition, StreamViolation } from "./conditions.js";
 import type { SecuredChannel, XMPPConnectionOptions, XMPPConnectionParts } from "./connection-options.js";
@@ -61,7 +70,7 @@ export class XMPPConnection<E> {
       if (error instanceof StreamViolation) this.end(error.condition);
       else if (isSASLError(error)) this.end();
       else this.end("internal-server-error");
-      this.#report(error);
+      void this.#report(error);
     }
   }
 
@@ -154,7 +163,7 @@ export class XMPPConnection<E> {
 
   async #sendFeatures(): Promise<void> {
     const { adapter, serialize, framing } = this.#parts;
-    const children = this.#result ? (this.#options.features?.(this.#result, adapter) ?? []) : this.#offers();
+    const children = this.#result ? ((await this.#options.features?.(this.#result, adapter)) ?? []) : this.#offers();
     // RFC 6120 §4.8.5: the prefix is expected to be this one.
     await framing.write(
       `<stream:features xmlns:stream='${NS_STREAM}'>${children.map(serialize).join("")}</stream:features>`,
@@ -178,7 +187,8 @@ export class XMPPConnection<E> {
 
   get #connection(): ServerConnection {
     const { channelBinding, external } = this.#channel;
-    return { secure: this.#secure, channelBinding, external, successData: true, remote: this.#parts.remote };
+    const { remote } = this.#parts;
+    return { secure: this.#secure, host: this.#host, channelBinding, external, successData: true, remote };
   }
 
   /** RFC 6120 §5.4. @returns false when the stream is over. */
@@ -198,24 +208,56 @@ export class XMPPConnection<E> {
     return true;
   }
 
-  /** One exchange. @returns whether the client is authenticated now. */
+  /** One exchange, or several that discard each other. @returns whether the client is authenticated now. */
   async #authenticate(element: E): Promise<boolean> {
-    const { maxMessageBytes, maxRetries = DEFAULT_RETRIES } = this.#options;
+    const { maxRetries = DEFAULT_RETRIES } = this.#options;
+    for (let next: E | undefined = element; next !== undefined; ) {
+      const outcome: XMPPServeOutcome<E> = await this.#exchange(next);
+      if (outcome.ok) return true;
+      // RFC 6120 §6.4.5
+      if (++this.#failures > maxRetries)
+        throw new StreamViolation("policy-violation", "too many attempts to authenticate");
+      next = outcome.next;
+    }
+    return false;
+  }
+
+  async #exchange(element: E): Promise<XMPPServeOutcome<E>> {
+    const { server, maxMessageBytes } = this.#options;
     if (this.#tlsFirst) {
       const error = new SASLFailure("channel-not-protected", "STARTTLS comes first");
       await this.#send(formatFailure(error, this.#parts.adapter));
-    } else {
-      this.#session ??= this.#options.server.session(this.#connection);
-      const outcome = await serve(this.#transport(), this.#session, element, { maxMessageBytes });
-      if (outcome.ok && this.#session.result) {
-        this.#result = this.#session.result;
-        return true;
-      }
+      return { ok: false, error };
     }
-    // RFC 6120 §6.4.5
-    if (++this.#failures > maxRetries)
-      throw new StreamViolation("policy-violation", "too many attempts to authenticate");
-    return false;
+    this.#session ??= server.session(this.#connection);
+    const session = this.#session;
+    const outcome = await serve(this.#transport(), this.#judged(session), element, { maxMessageBytes });
+    if (outcome.ok) this.#result = session.result;
+    return outcome;
+  }
+
+  /** A session that succeeds with an account of this stream's host, or not at all (R-XMPP-18). */
+  #judged(session: SASLServerSession): SASLInterface {
+    const judge = async (step: Promise<SASLReply>): Promise<SASLReply> => {
+      const reply = await step;
+      if (reply.state === "success" && !this.#isHere(session.result)) {
+        this.#session = undefined; // there is no second exchange in it
+        throw saslError("authorization-refused", "an account of another host");
+      }
+      return reply;
+    };
+    return {
+      initiate: (mechanism, payload) => judge(session.initiate(mechanism, payload)),
+      respond: (payload) => judge(session.respond(payload)),
+      abort: () => session.abort(),
+    };
+  }
+
+  /** Names are local parts (`jidCanonicalizer`), or whole JIDs where accounts of several hosts are held apart. */
+  #isHere(result: ServerResult | undefined): boolean {
+    if (result === undefined) return false;
+    const { authzid } = result;
+    return !authzid.includes("@") || parseJid(authzid)?.domain === normalizeDomain(this.#host as string);
   }
 
   /** The stream during an exchange: SASL elements and nothing else. */
@@ -270,9 +312,9 @@ export class XMPPConnection<E> {
     }
   }
 
-  #report(error: unknown): void {
+  async #report(error: unknown): Promise<void> {
     try {
-      this.#options.onError?.(error);
+      await this.#options.onError?.(error);
     } catch {
       // A log that fails must not decide who is served.
     }
