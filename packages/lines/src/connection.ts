@@ -27,7 +27,11 @@ export interface LineConnectionOptions<W extends ServerTransport = ServerTranspo
    * neither offered nor accepted.
    */
   readonly startTls?: ((wire: W, signal: AbortSignal) => Promise<W>) | undefined;
-  /** What the channel proved about the client, such as a certificate. */
+  /**
+   * What the channel proved about the client, such as a certificate. Name nobody unless the certificate is there and was
+   * verified, as `tlsFacts(socket)?.verified` of `sasl-core/node` says. `socket.authorized` does not: it is true as well
+   * when a client without any certificate resumes a session of TLS 1.3.
+   */
   readonly external?: ((wire: W) => ExternalIdentity | undefined) | undefined;
   /** Address of the peer, for logs; asked for when there is something to log. */
   readonly remote?: ((wire: W) => string | undefined) | undefined;
