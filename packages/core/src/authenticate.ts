@@ -150,23 +150,19 @@ export function evaluate(
   options: EvaluateOptions,
 ): Evaluation {
   const names = new Set(offered);
-  const known = new Map<string, Candidate>();
-  for (const mechanism of mechanisms) {
-    for (const info of mechanism.variants) {
-      if (names.has(info.name) && !known.has(info.name)) known.set(info.name, { info, mechanism });
-    }
-  }
-  const binding = [...known.values()].filter(({ info }) => info.channelBinding);
+  const known: Candidate[] = mechanisms
+    .flatMap((mechanism) => mechanism.variants.map((info) => ({ info, mechanism })))
+    .filter(({ info }) => names.delete(info.name)); // each name once; what stays is not known
+  const binding = known.filter(({ info }) => info.channelBinding);
   const bindable = binding.some((each) => bindsHere(each, options));
   const unbindable = !bindable && binding.some(({ mechanism }) => bindingOf([mechanism], options)?.types.length);
-  const candidates: Candidate[] = [];
   const skipped: Skipped[] = [];
-  for (const name of new Set([...known.keys(), ...names])) {
-    const candidate = known.get(name);
-    const reason = candidate ? objection(candidate, options, bindable) : "not among the mechanisms given";
-    if (reason) skipped.push({ mechanism: name, reason });
-    else candidates.push(candidate as Candidate);
-  }
+  const candidates = known.filter((each) => {
+    const reason = objection(each, options, bindable);
+    if (reason) skipped.push({ mechanism: each.info.name, reason });
+    return !reason;
+  });
+  for (const mechanism of names) skipped.push({ mechanism, reason: "not among the mechanisms given" });
   if (options.order !== "given") candidates.sort((a, b) => compareStrength(a.info, b.info));
   return { candidates, skipped, unbindable };
 }
@@ -192,8 +188,8 @@ function objection(candidate: Candidate, options: EvaluateOptions, bindable: boo
 }
 
 function bindsHere({ info, mechanism }: Candidate, options: AuthenticateOptions): boolean {
-  const types = info.channelBinding && commonTypes(bindingOf([mechanism], options), options.serverBindingTypes);
-  return types ? types.length > 0 : false;
+  const types = commonTypes(bindingOf([mechanism], options), options.serverBindingTypes);
+  return info.channelBinding === true && types.length > 0;
 }
 
 /**

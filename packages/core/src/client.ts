@@ -16,15 +16,7 @@ import {
 import { asSASLError, type SASLError, SASLFailure } from "./errors.js";
 import type { SASLReply } from "./interface.js";
 import { BaseContext, type ContextSettings } from "./internal/context.js";
-import type {
-  ClientContext,
-  ClientConversation,
-  Final,
-  Heard,
-  IterationBounds,
-  Mechanism,
-  MechanismInfo,
-} from "./mechanism.js";
+import type { ClientContext, Final, IterationBounds, Mechanism, MechanismInfo } from "./mechanism.js";
 import type { ScramKeyCache } from "./scram-key-cache.js";
 import type { SASLStateMachine } from "./state-machine.js";
 import { compareStrength } from "./strength.js";
@@ -111,25 +103,29 @@ export function clientMechanism(
 
 /** One exchange from the client's end, and the context its half sees. */
 class ClientExchange extends BaseContext implements ClientContext {
+  declare readonly mechanism: Mechanism;
   readonly settings: ClientSettings;
-  readonly #plugin: Mechanism;
   readonly #credentials: CredentialProvider;
   readonly #machine: SASLStateMachine;
   #given: Credentials = {};
   #bound: string | undefined;
   #ended: ((ok: boolean) => void) | undefined;
 
-  constructor(plugin: Mechanism, credentials: CredentialProvider, machine: SASLStateMachine, settings: ClientSettings) {
-    super(plugin, settings, machine.limits);
+  constructor(
+    mechanism: Mechanism,
+    credentials: CredentialProvider,
+    machine: SASLStateMachine,
+    settings: ClientSettings,
+  ) {
+    super(mechanism, settings, machine.limits);
     this.settings = settings;
-    this.#plugin = plugin;
     this.#credentials = credentials;
     this.#machine = machine;
   }
 
   async credentials<K extends CredentialKind>(kind: K): Promise<CredentialKinds[K]> {
-    const request = { kind, mechanism: this.#plugin.name, host: this.host, signal: this.#machine.signal };
-    const given = await provide(this.#credentials, request, this.#plugin);
+    const request = { kind, mechanism: this.mechanism.name, host: this.host, signal: this.#machine.signal };
+    const given = await provide(this.#credentials, request, this.mechanism);
     if (kind !== "trace") this.#given = given;
     this.checkIdentity(this.#given.username);
     this.checkIdentity(this.#given.authzid);
@@ -149,7 +145,7 @@ class ClientExchange extends BaseContext implements ClientContext {
   }
 
   async run(): Promise<ClientOutcome> {
-    const { name, security } = this.#plugin;
+    const { name, security } = this.mechanism;
     try {
       await this.#play();
     } catch (error) {
@@ -168,9 +164,10 @@ class ClientExchange extends BaseContext implements ClientContext {
   }
 
   async #play(): Promise<void> {
-    const { name, flow, needsProtection, client } = this.#plugin;
+    const { name, flow, needsProtection, client } = this.mechanism;
+    const { requireEncryption, trace } = this.settings;
     const machine = this.#machine;
-    if (needsProtection && this.settings.requireEncryption !== false && !machine.secure) {
+    if (needsProtection && requireEncryption !== false && !machine.secure) {
       throw new SASLFailure("channel-not-protected", `${name} needs an encrypted channel`); // R-PLAIN-06
     }
     const half = (client as NonNullable<Mechanism["client"]>)(this);
@@ -183,10 +180,19 @@ class ClientExchange extends BaseContext implements ClientContext {
           if (turn.done && said === undefined) return;
           throw earlySuccess();
         }
-        if (reply === undefined && flow === (said ? "server-first" : "client-first")) {
+        if (!reply && flow === (said ? "server-first" : "client-first")) {
           throw new TypeError(`the first turn of ${name} is not ${flow}`); // RFC 4422 §5 item 2a
         }
-        reply = await this.#exchange(half, reply === undefined, said);
+        // Additional data that came as a challenge gets the empty answer (RFC 4422 §5 item 2b).
+        const payload = reply ? (said ?? new Uint8Array(0)) : said;
+        trace?.(this.mechanism, "send", reply ? "response" : "initiate", payload);
+        try {
+          reply = await (reply ? machine.respond(payload as Uint8Array) : machine.initiate(name, payload));
+          trace?.(this.mechanism, "receive", reply.state, reply.payload);
+        } catch (error) {
+          await half.throw(error); // it may know more about a failure on the wire
+          throw error;
+        }
         if (turn.done) {
           if (reply.state === "success" && !reply.payload?.length) return;
           throw new SASLFailure("unexpected-message", "the server goes on after the end");
@@ -195,24 +201,6 @@ class ClientExchange extends BaseContext implements ClientContext {
       }
     } finally {
       half.return(undefined).catch(() => {});
-    }
-  }
-
-  /** Says a message and hears the reply. A failure on the wire is shown to the half, which may know more about it. */
-  async #exchange(half: ClientConversation, first: boolean, said: Heard): Promise<SASLReply> {
-    const { trace } = this.settings;
-    // Additional data that came as a challenge gets the empty answer (RFC 4422 §5 item 2b).
-    const payload = first ? said : (said ?? new Uint8Array(0));
-    trace?.(this.#plugin, "send", first ? "initiate" : "response", payload);
-    try {
-      const reply = await (first
-        ? this.#machine.initiate(this.#plugin.name, payload)
-        : this.#machine.respond(payload as Uint8Array));
-      trace?.(this.#plugin, "receive", reply.state, reply.payload);
-      return reply;
-    } catch (error) {
-      await half.throw(error);
-      throw error;
     }
   }
 }

@@ -26,12 +26,12 @@ export class Cutoff {
 
   /** The signal's event. @internal */
   handleEvent(): void {
-    this.cut("aborted", "authentication was aborted", this.#signal?.reason);
+    this.cut("aborted", "authentication was aborted", { cause: this.#signal?.reason });
   }
 
   /** Ends it now, also after `dispose`: nobody waits for ever. */
-  cut(code: "aborted" | "timed-out", message: string, cause?: unknown): void {
-    this.reason ??= new SASLFailure(code, message, { cause });
+  cut(code: "aborted" | "timed-out", message: string, options?: { readonly cause: unknown }): void {
+    this.reason ??= new SASLFailure(code, message, options);
     this.#reject?.(this.reason);
   }
 

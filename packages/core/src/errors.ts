@@ -68,7 +68,7 @@ export abstract class SASLError<Code extends SASLErrorCode = SASLErrorCode> exte
   declare skipped?: readonly Skipped[];
 
   constructor(code: Code, message: string, options: SASLErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(message, options);
     this.code = code;
     this.opaqueError = options.opaqueError;
     this.text = options.text;

@@ -34,8 +34,7 @@ export function limitsFrom(given: Partial<Limits> | undefined): Limits {
   if (given === undefined) return defaultLimits;
   const limits: { -readonly [K in keyof Limits]: number } = { ...defaultLimits };
   for (const name of Object.keys(limits) as (keyof Limits)[]) {
-    const value: unknown = given[name];
-    if (value === undefined) continue;
+    const { [name]: value = limits[name] } = given;
     if (typeof value !== "number" || !(value >= 0)) throw new RangeError(`limits.${name} must be a number from 0`);
     limits[name] = value;
   }

@@ -18,7 +18,7 @@ export type { ChannelBinding, ChannelBindingType } from "./channel-binding.js";
 export { clientMechanism } from "./client.js";
 export type { CredentialKind, CredentialKinds, CredentialRequest } from "./credentials.js";
 export { md5, sha1, sha3_512, sha224, sha256, sha384, sha512 } from "./digests.js";
-export { SASLFailure, saslError } from "./errors.js";
+export { asSASLError, SASLFailure, saslError } from "./errors.js";
 export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
 export { type DecodeBase64Options, decodeBase64, encodeBase64 } from "./internal/base64.js";
 export { concatBytes, equalBytes, wipe } from "./internal/bytes.js";

@@ -29,11 +29,11 @@ export function strengthOf(info: MechanismInfo): Strength {
 
 /** Sorts strongest first; among equals by resistance to guessing, then by `rank`. */
 export function compareStrength(a: MechanismInfo, b: MechanismInfo): number {
-  return (
-    strengths.indexOf(strengthOf(b)) - strengths.indexOf(strengthOf(a)) ||
-    Number(b.security.includes("noDictionary")) - Number(a.security.includes("noDictionary")) ||
-    (b.rank ?? 0) - (a.rank ?? 0)
-  );
+  return orderOf(b) - orderOf(a) || (b.rank ?? 0) - (a.rank ?? 0);
+}
+
+function orderOf(info: MechanismInfo): number {
+  return strengths.indexOf(strengthOf(info)) + (info.security.includes("noDictionary") ? 0.5 : 0);
 }
 
 /** Whether `a` is in a weaker class than `b`. */

@@ -10,7 +10,7 @@ import {
   type SASLMechanism,
 } from "sasl-core";
 import { SASLClient } from "./client.js";
-import { discover } from "./discovery.js";
+import { offerOf } from "./discovery.js";
 import type { ElementTransport } from "./transport.js";
 
 /**
@@ -31,7 +31,7 @@ export function authenticate<E>(
   mechanisms: readonly SASLMechanism[],
   options: AuthenticateOptions = {},
 ): Promise<AuthenticationResult> {
-  const { mechanisms: offered, bindingTypes } = discover(features, transport.adapter);
+  const { mechanisms: offered, bindingTypes } = offerOf(features, transport.adapter);
   const client = new SASLClient(transport, options.limits);
   return authenticateOver(client, offered, mechanisms, {
     ...options,

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { isSASLError, SASLFailure, type SASLInterface, type SASLReply } from "sasl-core";
-import { encodeBase64 } from "sasl-core/plugin";
-import { isElement } from "./element.js";
+import { SASLFailure, type SASLInterface, type SASLReply } from "sasl-core";
+import { asSASLError, encodeBase64 } from "sasl-core/plugin";
+import { type Attributes, isElement } from "./element.js";
 import { parseFailure } from "./errors.js";
 import { NS_SASL, NS_STREAM } from "./namespaces.js";
 import { DEFAULT_MAX_MESSAGE_BYTES, optionalText, readPayload } from "./payload.js";
@@ -40,11 +40,11 @@ export class SASLClient<E> implements SASLInterface {
   }
 
   initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
-    return this.#exclusive(() => this.#step("auth", optionalText(payload), { mechanism }));
+    return this.#exclusive("auth", optionalText(payload), { mechanism });
   }
 
   respond(payload: Uint8Array): Promise<SASLReply> {
-    return this.#exclusive(() => this.#step("response", encodeBase64(payload)));
+    return this.#exclusive("response", encodeBase64(payload));
   }
 
   /**
@@ -57,77 +57,62 @@ export class SASLClient<E> implements SASLInterface {
       this.#cancelled = true;
       await this.#pending.catch(() => {});
     } else if (this.#open) {
-      await this.#exclusive(() => this.#cancel());
+      await this.#exclusive("abort", "");
     }
     return { state: "failure" };
   }
 
-  #exclusive(step: () => Promise<SASLReply>): Promise<SASLReply> {
+  #exclusive(name: string, text: string, attributes?: Attributes): Promise<SASLReply> {
     if (this.#pending) return Promise.reject(new SASLFailure("unexpected-message", "an answer is still awaited"));
     this.#cancelled = false;
-    this.#pending = step().finally(() => {
+    this.#pending = this.#step(name, text, attributes).finally(() => {
       this.#pending = undefined;
     });
     return this.#pending;
   }
 
-  async #step(name: string, text: string, attributes?: Record<string, string>): Promise<SASLReply> {
-    const element = await this.#roundTrip(name, text, attributes);
-    const reply = await this.#read(element);
+  async #step(name: string, text: string, attributes?: Attributes): Promise<SASLReply> {
+    const reply = await this.#roundTrip(name, text, attributes);
     if (this.#cancelled) {
-      if (this.#open) await this.#cancel();
+      if (this.#open) await this.#roundTrip("abort", "");
       throw new SASLFailure("aborted", "authentication was aborted");
     }
     return reply;
   }
 
-  async #cancel(): Promise<SASLReply> {
-    const { adapter } = this.#transport;
-    const element = await this.#roundTrip("abort", "");
-    this.#open = false;
-    if (isElement(adapter, element, "failure", NS_SASL)) return { state: "failure" };
-    throw this.#stray(element);
-  }
-
-  async #read(element: E): Promise<SASLReply> {
-    const { adapter } = this.#transport;
-    this.#open = false;
-    // RFC 6120 §6.4.6: only in this namespace; the transport hands over nothing but children of the stream.
-    switch (adapter.namespace(element) === NS_SASL && adapter.name(element)) {
-      case "challenge":
-        this.#open = true;
-        try {
-          return { state: "challenge", payload: readPayload(adapter, element, this.#maxBytes) ?? new Uint8Array(0) };
-        } catch (error) {
-          await this.#cancel().catch(() => {}); // the first fault is the one to tell
-          throw error;
-        }
-      case "success":
-        return { state: "success", payload: readPayload(adapter, element, this.#maxBytes) };
-      case "failure":
-        throw parseFailure(element, adapter);
-      default:
-        throw this.#stray(element);
-    }
-  }
-
   /** No white space before, between or after (RFC 6120 §6.3.5): one element out, one in. */
-  async #roundTrip(name: string, text: string, attributes?: Record<string, string>): Promise<E> {
+  async #roundTrip(name: string, text: string, attributes?: Attributes): Promise<SASLReply> {
     const { adapter } = this.#transport;
+    let element: E;
     this.#open = true;
     try {
       await this.#transport.send(adapter.create(name, NS_SASL, attributes, text ? [text] : []));
-      return await this.#transport.receive();
-    } catch (cause) {
+      element = await this.#transport.receive();
+    } catch (error) {
       this.#open = false;
-      throw isSASLError(cause) ? cause : new SASLFailure("connection-lost", "the stream ended", { cause });
+      throw asSASLError(error, "connection-lost", "the stream ended");
+    }
+    // RFC 6120 §6.4.6: only in this namespace; the transport hands over nothing but children of the stream.
+    const state = adapter.namespace(element) === NS_SASL && adapter.name(element);
+    const aborted = name === "abort";
+    this.#open = state === "challenge" && !aborted;
+    if (state === "failure") {
+      if (aborted) return { state };
+      throw parseFailure(element, adapter);
+    }
+    if (aborted || (state !== "challenge" && state !== "success")) throw this.#stray(element);
+    try {
+      const payload = readPayload(adapter, element, this.#maxBytes);
+      return state === "success" ? { state, payload } : { state, payload: payload ?? new Uint8Array(0) };
+    } catch (error) {
+      if (this.#open) await this.#roundTrip("abort", "").catch(() => {}); // the first fault is the one to tell
+      throw error;
     }
   }
 
   #stray(opaqueError: E): SASLFailure {
-    const { adapter } = this.#transport;
-    return isElement(adapter, opaqueError, "error", NS_STREAM)
-      ? new SASLFailure("connection-lost", "the server closed the stream with an error", { opaqueError })
-      : new SASLFailure("unexpected-message", "the server sent something else than an answer", { opaqueError });
+    return isElement(this.#transport.adapter, opaqueError, "error", NS_STREAM)
+      ? new SASLFailure("connection-lost", "the stream ended with an error", { opaqueError })
+      : new SASLFailure("unexpected-message", "not an answer", { opaqueError });
   }
 }

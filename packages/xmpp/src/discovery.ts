@@ -22,37 +22,47 @@ export interface Discovery {
   readonly fast: boolean;
 }
 
+/** The part of {@link Discovery} that authentication needs. */
+export type Offer = Pick<Discovery, "mechanisms" | "bindingTypes">;
+
+/** Reads what can be authenticated with. */
+export function offerOf<E>(features: E, adapter: XMLAdapter<E>): Offer {
+  const list = findChild(adapter, features, "mechanisms", NS_SASL);
+  const types = findChild(adapter, features, "sasl-channel-binding", NS_BINDING_TYPES);
+  return {
+    mechanisms: valuesIn(adapter, list, "mechanism", (each) => textOf(adapter, each)) ?? [],
+    bindingTypes: valuesIn(adapter, types, "channel-binding", (each) => adapter.attribute(each, "type")),
+  };
+}
+
+/** What the children of that name, in the namespace of the list, say: once each. */
+function valuesIn<E>(
+  adapter: XMLAdapter<E>,
+  list: E | undefined,
+  name: string,
+  read: (element: E) => string | undefined,
+): string[] | undefined {
+  if (list === undefined) return undefined;
+  const found = elementsIn(adapter, list).filter((each) => isElement(adapter, each, name, adapter.namespace(list)));
+  return [...new Set(found.map(read))].filter((value): value is string => Boolean(value));
+}
+
 /**
  * Reads a `features` element. Total: what is not understood is not there.
  *
  * @param features the element the server sent after its stream header.
  */
 export function discover<E>(features: E, adapter: XMLAdapter<E>): Discovery {
-  const list = findChild(adapter, features, "mechanisms", NS_SASL);
-  const types = findChild(adapter, features, "sasl-channel-binding", NS_BINDING_TYPES);
   const tls = findChild(adapter, features, "starttls", NS_TLS);
   const sasl2 = findChild(adapter, features, "authentication", NS_SASL2);
   const inline = sasl2 && findChild(adapter, sasl2, "inline", NS_SASL2);
   return {
-    mechanisms: list ? values(adapter, list, "mechanism", NS_SASL, (each) => textOf(adapter, each)) : [],
-    bindingTypes:
-      types && values(adapter, types, "channel-binding", NS_BINDING_TYPES, (each) => adapter.attribute(each, "type")),
+    ...offerOf(features, adapter),
     initialResponse: true,
     startTLS: tls && (findChild(adapter, tls, "required", NS_TLS) ? "required" : "optional"),
     sasl2: sasl2 !== undefined,
     fast: inline !== undefined && findChild(adapter, inline, "fast", NS_FAST) !== undefined,
   };
-}
-
-function values<E>(
-  adapter: XMLAdapter<E>,
-  list: E,
-  name: string,
-  namespace: string,
-  read: (element: E) => string | undefined,
-): string[] {
-  const found = elementsIn(adapter, list).filter((each) => isElement(adapter, each, name, namespace));
-  return [...new Set(found.map(read))].filter((value) => value !== undefined && value !== "") as string[];
 }
 
 /** What {@link announce} may be told. */

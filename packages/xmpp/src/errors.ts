@@ -4,7 +4,7 @@
  * @module
  */
 import { type AuthenticationFailure, type SASLErrorCode, type SASLFailure, saslError } from "sasl-core";
-import { elementsIn, isElement, textOf, type XMLAdapter } from "./element.js";
+import { elementsIn, textOf, type XMLAdapter } from "./element.js";
 import { NS_SASL } from "./namespaces.js";
 
 /** A defined condition of RFC 6120 §6.5. */
@@ -34,7 +34,7 @@ export interface XMPPFailure<E = unknown> {
 }
 
 /** The code each condition means to a client (RFC 6120 §6.5.1 to §6.5.11). */
-const codes: ReadonlyMap<string, SASLErrorCode> = new Map<FailureCondition, SASLErrorCode>([
+const codes: ReadonlyMap<string | undefined, SASLErrorCode> = new Map<FailureCondition, SASLErrorCode>([
   ["aborted", "aborted"],
   ["account-disabled", "account-disabled"],
   ["credentials-expired", "credentials-expired"],
@@ -83,19 +83,19 @@ export function conditionFor(code: SASLErrorCode): FailureCondition {
  */
 export function parseFailure<E>(element: E, adapter: XMLAdapter<E>): SASLFailure | AuthenticationFailure {
   const children = elementsIn(adapter, element).filter((child) => adapter.namespace(child) === NS_SASL);
-  const found = children.map((child) => adapter.name(child)).filter((name) => name !== "text");
+  const names = children.map((child) => adapter.name(child));
   // RFC 6120 §6.5: one defined condition; an application-specific one is in another namespace.
-  const condition = found.find((name) => codes.has(name)) ?? found[0];
-  const textElement = children.find((child) => isElement(adapter, child, "text", NS_SASL));
-  const text = textElement && textOf(adapter, textElement);
-  const lang = textElement && (adapter.attribute(textElement, "xml:lang") ?? adapter.attribute(element, "xml:lang"));
-  const opaqueError: XMPPFailure<E> = { condition, text, lang, element };
-  const code = codes.get(condition ?? "") ?? "refused";
-  const named = codes.has(condition ?? "") ? `: ${condition}` : "";
-  return saslError(code, `the server reported failure${named}`, {
-    opaqueError,
-    ...(text ? { text } : {}),
-  }) as SASLFailure | AuthenticationFailure;
+  const known = names.find((name) => codes.has(name));
+  const textElement = children[names.indexOf("text")];
+  const opaqueError: XMPPFailure<E> = {
+    condition: known ?? names.find((name) => name !== "text"),
+    text: textElement && textOf(adapter, textElement),
+    lang: textElement && (adapter.attribute(textElement, "xml:lang") ?? adapter.attribute(element, "xml:lang")),
+    element,
+  };
+  const message = `the server says ${known ?? "failure"}`;
+  const options = { opaqueError, text: opaqueError.text || undefined };
+  return saslError(codes.get(known) ?? "refused", message, options) as SASLFailure | AuthenticationFailure;
 }
 
 /** What {@link formatFailure} may be told. */

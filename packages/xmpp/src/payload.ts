@@ -23,8 +23,6 @@ export function optionalText(payload: Uint8Array | undefined): string {
  */
 export function readPayload<E>(adapter: XMLAdapter<E>, element: E, maxBytes: number): Uint8Array | undefined {
   const text = textOf(adapter, element);
-  if (text === undefined)
-    throw new SASLFailure("malformed-message", `<${adapter.name(element)}/> holds more than text`);
-  if (text === "") return undefined;
-  return text === "=" ? new Uint8Array(0) : decodeBase64(text, { maxBytes });
+  if (text === undefined) throw new SASLFailure("malformed-message", "a message holds more than text");
+  return text ? decodeBase64(text === "=" ? "" : text, { maxBytes }) : undefined;
 }

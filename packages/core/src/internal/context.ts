@@ -1,7 +1,6 @@
 /** What both ends' contexts have in common. */
 
 import { randomBytes } from "#runtime";
-import type { SASLError, SASLErrorCode, SASLErrorOptions } from "../errors.js";
 import { SASLFailure, saslError } from "../errors.js";
 import type { Limits } from "../limits.js";
 import type { Heard, MechanismContext, MechanismInfo } from "../mechanism.js";
@@ -32,22 +31,21 @@ export interface ContextSettings {
 export abstract class BaseContext implements MechanismContext {
   readonly mechanism: MechanismInfo;
   readonly limits: Limits;
+  readonly service: string | undefined;
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  readonly equal: MechanismContext["equal"] = equalBytes;
+  readonly bytes: MechanismContext["bytes"] = encodeUtf8;
+  readonly fail: MechanismContext["fail"] = saslError;
   readonly #shared: ContextSettings;
 
   protected constructor(mechanism: MechanismInfo, shared: ContextSettings, limits: Limits) {
     this.mechanism = mechanism;
     this.limits = limits;
+    this.service = shared.service;
+    this.host = shared.host;
+    this.port = shared.port;
     this.#shared = shared;
-  }
-
-  get service(): string | undefined {
-    return this.#shared.service;
-  }
-  get host(): string | undefined {
-    return this.#shared.host;
-  }
-  get port(): number | undefined {
-    return this.#shared.port;
   }
 
   random(count: number): Uint8Array {
@@ -65,15 +63,9 @@ export abstract class BaseContext implements MechanismContext {
   pbkdf2(digest: Digest, password: Uint8Array, salt: Uint8Array, iterations: number): Promise<Uint8Array> {
     return digest.pbkdf2(password, salt, iterations);
   }
-  equal(a: Uint8Array, b: Uint8Array): boolean {
-    return equalBytes(a, b);
-  }
-  bytes(text: string): Uint8Array {
-    return encodeUtf8(text);
-  }
 
   text(message: Heard): string {
-    if (message === undefined) throw new SASLFailure("unexpected-message", "a message was expected and none came");
+    if (message === undefined) throw new SASLFailure("unexpected-message", "a message is missing");
     return decodeUtf8(message);
   }
 
@@ -81,10 +73,6 @@ export abstract class BaseContext implements MechanismContext {
     const { prepare = "saslprep" } = this.#shared;
     if (prepare === "saslprep") return saslprep(text, usage);
     return prepare === "none" ? text : prepare(text, usage);
-  }
-
-  fail(code: SASLErrorCode, message: string, options?: SASLErrorOptions): SASLError {
-    return saslError(code, message, options);
   }
 
   /** A name this side was given or read: bounded, without NUL (RFC 4422 §3.4.1). */

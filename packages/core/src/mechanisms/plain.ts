@@ -27,7 +27,10 @@ interface PlainMessage {
 // biome-ignore lint/correctness/useYield: the only message is the last one
 async function* client(ctx: ClientContext): ClientConversation {
   const { username, password, authzid = "" } = await ctx.credentials("password");
-  return ctx.bytes(formatMessage({ authzid, username, password }));
+  // RFC 4616 §2: [authzid] NUL authcid NUL passwd, each UTF-8; none of them holds a NUL.
+  const message = [authzid, username, password].join("\0");
+  parseMessage(message); // what does not come back was not fit to be sent (R-PLAIN-07)
+  return ctx.bytes(message);
 }
 
 async function* server(ctx: ServerContext): ServerConversation {
@@ -35,13 +38,6 @@ async function* server(ctx: ServerContext): ServerConversation {
   const account = await ctx.identify(username, ["userPassword", "authPassword"]);
   if (!(await ctx.checkPassword(account, password))) throw ctx.fail("refused", "wrong password");
   return { authcid: account.name, authzid };
-}
-
-/** RFC 4616 §2: [authzid] NUL authcid NUL passwd, each UTF-8; none of them holds a NUL. */
-function formatMessage({ authzid, username, password }: PlainMessage): string {
-  const message = `${authzid}\0${username}\0${password}`;
-  parseMessage(message); // what does not come back was not fit to be sent (R-PLAIN-07)
-  return message;
 }
 
 function parseMessage(message: string): PlainMessage {

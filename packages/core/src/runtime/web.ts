@@ -14,16 +14,19 @@ export function nativeDigest(name: "SHA-1" | "SHA-256" | "SHA-384" | "SHA-512", 
     hash: async (data) => new Uint8Array(await subtle().digest(name, data as BufferSource)),
     // WebCrypto refuses an empty HMAC key; a zero octet is the same key (RFC 2104 §2 pads with zeros).
     hmac: async (key, data) => {
-      const raw = (key.length ? key : new Uint8Array(1)) as BufferSource;
-      const imported = await subtle().importKey("raw", raw, { name: "HMAC", hash: name }, false, ["sign"]);
+      const imported = await importKey(key.length ? key : new Uint8Array(1), { name: "HMAC", hash: name }, "sign");
       return new Uint8Array(await subtle().sign("HMAC", imported, data as BufferSource));
     },
     pbkdf2: async (password, salt, iterations) => {
-      const key = await subtle().importKey("raw", password as BufferSource, "PBKDF2", false, ["deriveBits"]);
       const parameters = { name: "PBKDF2", hash: name, salt: salt as BufferSource, iterations };
+      const key = await importKey(password, parameters, "deriveBits");
       return new Uint8Array(await subtle().deriveBits(parameters, key, size * 8));
     },
   };
+}
+
+function importKey(raw: Uint8Array, algorithm: HmacImportParams | Pbkdf2Params, usage: KeyUsage): Promise<CryptoKey> {
+  return subtle().importKey("raw", raw as BufferSource, algorithm, false, [usage]);
 }
 
 export function randomBytes(count: number): Uint8Array {
@@ -36,14 +39,9 @@ export function encodeText(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
 }
 
-/** How many arguments one call may safely have in every engine. */
-const chunkBytes = 8192;
-
 export function toBase64(bytes: Uint8Array): string {
   let binary = "";
-  for (let at = 0; at < bytes.length; at += chunkBytes) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + chunkBytes));
-  }
+  for (const octet of bytes) binary += String.fromCharCode(octet);
   return btoa(binary);
 }
 

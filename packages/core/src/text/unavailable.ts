@@ -11,5 +11,5 @@ import { SASLFailure } from "../errors.js";
  * @throws {SASLFailure} `temporary`, always: the credentials stay good.
  */
 export function rulesUnavailable(cause: unknown): never {
-  throw new SASLFailure("temporary", "The rules of text preparation could not be loaded", { cause });
+  throw new SASLFailure("temporary", "The rules of preparation are not available", { cause });
 }
