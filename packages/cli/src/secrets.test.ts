@@ -21,6 +21,41 @@ describe("secrets", () => {
     await expect(asked).rejects.toMatchObject({ code: "usage", message: "no password was given" });
   });
 
+  for (const [what, keys] of [
+    ["Ctrl-D", "\u0004"],
+    ["Ctrl-C", "\u0003"],
+  ] as const) {
+    test(`${what} is no password either`, async () => {
+      const input = Object.assign(new PassThrough(), { isTTY: true });
+      const asked = askPassword("Password:", input, new Collector());
+      input.write(keys);
+      await expect(asked).rejects.toMatchObject({ code: "usage", message: "no password was given" });
+    });
+  }
+
+  test("nor is the end of the input", async () => {
+    const input = Object.assign(new PassThrough(), { isTTY: true });
+    const output = new Collector();
+    const asked = askPassword("Password:", input, output);
+    input.end();
+    await expect(asked).rejects.toMatchObject({ code: "usage", message: "no password was given" });
+    expect(output.text).toBe("Password: \n");
+  });
+
+  test("what is typed can be corrected, and a terminal as output shows none of it", async () => {
+    const input = Object.assign(new PassThrough(), { isTTY: true });
+    const output = Object.assign(new Collector(), { isTTY: true });
+    const asked = askPassword("Password:", input, output);
+    input.write("penx\u007fcil\r");
+    expect(await asked).toBe("pencil");
+    expect(output.text).toBe("Password: \n");
+  });
+
+  test("reading standard input ends when time is up", async () => {
+    const reading = secretFromStream(new PassThrough(), AbortSignal.timeout(10));
+    await expect(reading).rejects.toMatchObject({ code: "ABORT_ERR" });
+  });
+
   test("standard input is read to its end, and not beyond a limit", async () => {
     expect(await secretFromStream(Readable.from([Buffer.from("pen"), Buffer.from("cil\n")]))).toBe("pencil");
     const endless = Readable.from(

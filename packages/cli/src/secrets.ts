@@ -4,25 +4,27 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import type { Readable, Writable } from "node:stream";
+import { createInterface } from "node:readline";
+import { addAbortSignal, type Readable, Writable } from "node:stream";
 import { CommandError, usageError } from "./errors.js";
 import { unreadable } from "./passwd-file.js";
 
 const MAX_SECRET_BYTES = 65_536;
 
 /** Text of a file that holds one secret, without the line end behind it. @throws {CommandError} */
-export async function secretFromFile(path: string): Promise<string> {
+export async function secretFromFile(path: string, signal?: AbortSignal): Promise<string> {
   let octets: Uint8Array;
   try {
-    octets = await readFile(path);
+    octets = await readFile(path, { signal });
   } catch (error) {
     throw unreadable(path, error);
   }
   return secretText(octets, path);
 }
 
-/** All of a stream as one secret. @throws {CommandError} */
-export async function secretFromStream(input: Readable): Promise<string> {
+/** All of a stream as one secret. @param signal ends the wait, and the stream. @throws {CommandError} */
+export async function secretFromStream(input: Readable, signal?: AbortSignal): Promise<string> {
+  if (signal) addAbortSignal(signal, input);
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of input) {
@@ -49,20 +51,43 @@ function secretText(octets: Uint8Array, where: string): string {
   return secret;
 }
 
-/** Asks on a terminal without echo. @throws {CommandError} when there is no terminal to ask on. */
+/** Whether there is somebody at the other end who could be asked. */
+export function isTerminal(input: Readable): boolean {
+  return (input as { isTTY?: boolean }).isTTY === true;
+}
+
+/** Asks on a terminal without echo. @throws {CommandError} when there is no terminal, or no answer. */
 export async function askPassword(prompt: string, input: Readable, output: Writable): Promise<string> {
-  if ((input as { isTTY?: boolean }).isTTY !== true) {
+  if (!isTerminal(input)) {
     throw usageError("no password: give --password-file FILE or --password-stdin, or run this on a terminal");
   }
-  const { read } = await import("read");
-  let password: string;
+  output.write(`${prompt} `);
   try {
-    password = await read({ prompt, silent: true, input, output });
-  } catch {
-    throw usageError("no password was given");
+    const password = await silentLine(input);
+    if (password === "") throw usageError("no password was given");
+    return password;
   } finally {
     output.write("\n");
   }
-  if (password === "") throw usageError("no password was given");
-  return password;
+}
+
+/** One line of a terminal, which can be edited while it is typed. Rejects at its end (Ctrl-D) and on Ctrl-C. */
+function silentLine(input: Readable): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  // As a terminal, whatever the output is: it is the input's echo that is switched off.
+  const lines = createInterface({ input, output: nowhere, terminal: true, historySize: 0 });
+  return new Promise((resolve, reject) => {
+    const refuse = (): void => {
+      reject(usageError("no password was given"));
+      lines.close();
+    };
+    lines
+      .once("line", (line) => {
+        resolve(line);
+        lines.close();
+      })
+      .once("SIGINT", refuse)
+      .once("error", refuse)
+      .once("close", refuse);
+  });
 }
