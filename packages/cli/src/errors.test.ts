@@ -1,6 +1,6 @@
-import { AuthenticationFailure, type SASLErrorCode, SASLFailure, saslError } from "sasl-core";
+import { AuthenticationFailure, type SASLErrorCode, saslError } from "sasl-core";
 import { describe, expect, test } from "vitest";
-import { CommandError, type CommandErrorCode, describeError, oneLine } from "./errors.js";
+import { CommandError, type CommandErrorCode, describeError, oneLine, type ReportContext } from "./errors.js";
 
 describe("exit codes", () => {
   const refused: readonly SASLErrorCode[] = [
@@ -67,11 +67,45 @@ describe("reports", () => {
     });
   }
 
-  test("what to do is said", () => {
-    const open = new SASLFailure("no-common-mechanism", "nothing (PLAIN: needs an encrypted channel)");
-    expect(describeError(open).report.text).toContain("--allow-plaintext");
-    expect(describeError(saslError("refused", "refused")).report.text).toContain("check the user name");
-    expect(describeError(saslError("peer-not-verified", "x")).report.text).toContain("do not trust");
+  const advised: readonly [what: string, error: unknown, context: ReportContext, advice: RegExp][] = [
+    ["nobody is acceptable", saslError("no-common-mechanism", "x"), { whyNone: "because" }, /^because$/],
+    ["a refusal", saslError("refused", "refused"), {}, /check the user name/],
+    ["EXTERNAL alone", saslError("refused", "no"), { mechanism: "EXTERNAL" }, /--cert FILE --key FILE/],
+    ["EXTERNAL", saslError("refused", "no"), { mechanism: "EXTERNAL", hasCertificate: true }, /server trusts --cert/],
+    ["a liar", saslError("peer-not-verified", "x"), {}, /do not trust/],
+    [
+      "too few rounds",
+      saslError("peer-not-verified", "the server's iteration count is not in 4096 to 9"),
+      {},
+      /--iterations/,
+    ],
+    ["our limit", saslError("limit-exceeded", "a line is longer"), {}, /more than this client takes/],
+    ["the peer's limit", saslError("limit-exceeded", "x", { opaqueError: "NO [LIMIT]" }), {}, /try again later/],
+    ["no greeting", saslError("malformed-message", "this is no IMAP greeting"), { hint: "check it" }, /; check it$/],
+    ["a greeting that says no", saslError("temporary", "x", { opaqueError: "421" }), { hint: "no" }, /try again later/],
+    [
+      "bad base64",
+      saslError("incorrect-encoding", "Base64 does not decode"),
+      {},
+      /server does not keep to the protocol/,
+    ],
+    [
+      "bare LF",
+      saslError("incorrect-encoding", "a CR or LF stands on its own; lines end with CRLF"),
+      {},
+      /must end its/,
+    ],
+    ["SASLprep", saslError("malformed-message", "SASLprep prohibits a character of this text"), {}, /--prep none/],
+    ["no scram", saslError("no-credentials", "X: the credentials hold no scram"), {}, /hold no password/],
+  ];
+  for (const [what, error, context, advice] of advised) {
+    test(`what to do is said: ${what}`, () => expect(describeError(error, context).report.text).toMatch(advice));
+  }
+
+  test("R-GEN-30 secrets are taken out before the end of a long text is", () => {
+    const mask = (text: string): string => text.replaceAll("secret", "<>");
+    const error = new AuthenticationFailure("refused", "no", { opaqueError: `${"x ".repeat(498)} secret` });
+    expect(describeError(error, { mask }).report.peer).not.toContain("se");
   });
 
   test("one line, whatever is in it, and not an endless one", () => {

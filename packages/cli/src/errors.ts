@@ -3,7 +3,10 @@
  *
  * @module
  */
-import { isSASLError, type SASLErrorCode, type Skipped } from "sasl-core";
+import { isSASLError, type SASLErrorCode } from "sasl-core";
+import { adviceFor, type Situation } from "./advice.js";
+import type { Mask } from "./masking.js";
+import { inWords } from "./none-acceptable.js";
 
 /** The exit codes of every command. */
 export const exitCodes = { done: 0, refused: 1, failed: 2, unreachable: 3, usage: 64 } as const;
@@ -64,35 +67,35 @@ export interface ErrorReport {
   readonly peer?: string;
 }
 
+/** What else there is to know when an error is reported. */
+export interface ReportContext extends Situation {
+  /** Takes secrets out of every text, before it is made fit for a line. */
+  readonly mask?: Mask | undefined;
+  /** Why no mechanism could be used, where that is what went wrong. */
+  readonly whyNone?: string | undefined;
+}
+
 /** What to report of an error, and what to exit with. Any value is taken. */
-export function describeError(error: unknown): { readonly exitCode: ExitCode; readonly report: ErrorReport } {
+export function describeError(
+  error: unknown,
+  context: ReportContext = {},
+): { readonly exitCode: ExitCode; readonly report: ErrorReport } {
+  const { mask = (text) => text } = context;
   if (error instanceof CommandError) {
     const { kind, code, message } = error;
     const exitCode = kind === "UsageError" ? exitCodes.usage : exitCodes.unreachable;
-    return { exitCode, report: { kind, code, text: oneLine(message) } };
+    return { exitCode, report: { kind, code, text: oneLine(mask(message)) } };
   }
   if (isSASLError(error)) {
     const { kind, code, message } = error;
-    const what = code === "no-common-mechanism" ? noneAcceptable(error, message) : message;
-    const advice = adviceFor(code, message);
-    const text = oneLine(advice ? `${what}; ${advice}` : what);
-    const peer = peerLine(error.opaqueError, error.text);
+    const why = code === "no-common-mechanism" ? context.whyNone : undefined;
+    const advice = why === undefined ? adviceFor(error, context) : undefined;
+    const text = oneLine(mask(inWords([why ?? message, advice].filter(Boolean).join("; "))));
+    const peer = peerLine(error.opaqueError, error.text, mask);
     return { exitCode: exitCodeFor(kind, code), report: { kind, code, text, ...(peer && { peer }) } };
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : "an unknown error";
-  return { exitCode: exitCodes.failed, report: { kind: "InternalError", code: "internal", text: oneLine(text) } };
-}
-
-/** The reasons with the mechanisms they are for: the error has them the other way round, which takes many words. */
-function noneAcceptable(error: object, message: string): string {
-  const skipped: unknown = Reflect.get(error, "skipped");
-  if (!Array.isArray(skipped) || skipped.length === 0) return message;
-  const byReason = new Map<string, string[]>();
-  for (const { mechanism, reason } of skipped as readonly Skipped[]) {
-    byReason.set(reason, [...(byReason.get(reason) ?? []), mechanism]);
-  }
-  const reasons = [...byReason].map(([reason, names]) => `${names.join(", ")}: ${reason}`);
-  return `nothing that the server offers is acceptable (${reasons.join("; ")})`;
+  return { exitCode: exitCodes.failed, report: { kind: "InternalError", code: "internal", text: oneLine(mask(text)) } };
 }
 
 function exitCodeFor(kind: "AuthenticationFailure" | "SASLFailure", code: SASLErrorCode): ExitCode {
@@ -100,42 +103,22 @@ function exitCodeFor(kind: "AuthenticationFailure" | "SASLFailure", code: SASLEr
   return code === "connection-lost" || code === "timed-out" ? exitCodes.unreachable : exitCodes.failed;
 }
 
-/** What to do about it. */
-const advice: { readonly [C in SASLErrorCode]?: string } = {
-  refused: "check the user name and the password or token",
-  "authorization-refused": "check --authzid, or ask for the right to act as that identity",
-  "credentials-expired": "renew them",
-  "peer-not-verified": "do not trust this connection; nothing more was sent",
-  "connection-lost": "see the server's log",
-  "timed-out": "--timeout gives it longer",
-  temporary: "try again later",
-  "limit-exceeded": "try again later, or see the server's log",
-};
-
-function adviceFor(code: SASLErrorCode, message: string): string | undefined {
-  if (code === "no-common-mechanism" && message.includes("needs an encrypted channel")) {
-    return "use TLS, or --allow-plaintext on a network nobody else can read";
-  }
-  if (code === "limit-exceeded" && message.includes("iteration")) return "--iterations sets the bounds";
-  if (code === "channel-not-protected" && message.includes("offer STARTTLS")) {
-    return "use the scheme with direct TLS, or --tls none on a network nobody else can read";
-  }
-  return advice[code];
+/** The peer's own words: a line of IMAP or SMTP, or the condition of an XMPP failure. */
+function peerLine(opaque: unknown, text: string | undefined, mask: Mask): string | undefined {
+  const said = peerWords(opaque) ?? (text === undefined ? [] : [text]);
+  if (typeof opaque === "object" && !Array.isArray(opaque) && text !== undefined) said.push(text);
+  return said.length === 0 ? undefined : oneLine(mask([...new Set(said)].join(" ")));
 }
 
-/** The peer's own words: a line of IMAP or SMTP, or the condition of an XMPP failure. */
-function peerLine(opaque: unknown, text: string | undefined): string | undefined {
-  if (typeof opaque === "string") return oneLine(opaque);
-  if (Array.isArray(opaque) && opaque.every((line) => typeof line === "string")) return oneLine(opaque.join(" "));
-  if (typeof opaque === "object" && opaque !== null) {
-    const { condition, lines, line, reply, status, scope } = opaque as Readonly<Record<string, unknown>>;
-    const said = [condition, lines, line, reply, status, scope]
-      .flat()
-      .filter((part) => typeof part === "string" || typeof part === "number");
-    if (text !== undefined) said.push(text);
-    if (said.length > 0) return oneLine([...new Set(said)].join(" "));
-  }
-  return text === undefined ? undefined : oneLine(text);
+function peerWords(opaque: unknown): string[] | undefined {
+  if (typeof opaque === "string") return [opaque];
+  if (Array.isArray(opaque)) return opaque.every((line) => typeof line === "string") ? [...opaque] : undefined;
+  if (typeof opaque !== "object" || opaque === null) return undefined;
+  const { condition, lines, line, reply, status, scope } = opaque as Readonly<Record<string, unknown>>;
+  return [condition, lines, line, reply, status, scope]
+    .flat()
+    .filter((part) => typeof part === "string" || typeof part === "number")
+    .map(String);
 }
 
 const MAX_LINE_CHARACTERS = 1000;

@@ -16,9 +16,21 @@ export interface Io {
   readonly stop?: AbortSignal | undefined;
 }
 
+/**
+ * One JSON value as one line without its end. What a terminal could take for a command or for the direction of writing,
+ * and JSON lets stand, is escaped too.
+ */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from({ length: character.length }, (_, i) => {
+      return `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`;
+    }).join(""),
+  );
+}
+
 /** One JSON value as one line. */
 export function printJson(io: Io, value: unknown): void {
-  io.stdout.write(`${JSON.stringify(value)}\n`);
+  io.stdout.write(`${jsonLine(value)}\n`);
 }
 
 /** An error as the one line it is. */
@@ -56,14 +68,3 @@ const borderless = {
   tableBottom: noLine,
   vertical: " ",
 };
-
-/** Text of a peer without our secrets, should it have sent them back. */
-export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  let clean = text;
-  for (const secret of secrets) {
-    if (secret.length < 4) continue;
-    const encoded = Buffer.from(secret, "utf8").toString("base64").replace(/=+$/, "");
-    for (const form of [secret, encoded]) clean = clean.split(form).join(`<${form.length} characters>`);
-  }
-  return clean;
-}

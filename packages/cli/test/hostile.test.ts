@@ -290,6 +290,7 @@ const rows: readonly Row[] = [
 ];
 
 const inTheClear = ["--tls", "none"];
+const plainly = ["--tls", "none", "--allow-plaintext", "--mechanism", "PLAIN"];
 
 describe("sasl login against a server that", () => {
   for (const { why, scheme, script, code, error, options } of rows) {
@@ -340,6 +341,100 @@ describe("sasl login against a server that", () => {
     expect(run.json.offered).toEqual(["PLAIN", "SCRAM-SHA-256"]);
     expect(run.code).toBe(1);
   });
+});
+
+describe("what sasl login says of a server that", () => {
+  type Said = readonly [why: string, scheme: string, script: Script, options: readonly string[], text: RegExp];
+  const startTls = ["* OK [CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN] ready\r\n", "TAG OK begin\r\n", ""] as const;
+  const said: readonly Said[] = [
+    ["never greets", "imap", [""], [], /while waiting for the server's greeting; .*scheme is imaps/],
+    ["never greets", "smtp", [""], [], /scheme is smtps/],
+    ["never opens a stream", "xmpp", [""], ["--domain", "localhost"], /scheme is xmpps/],
+    ["never shakes hands", "imaps", [""], [], /while the TLS handshake; if TLS begins with STARTTLS.*scheme is imap/],
+    ["never shakes hands after STARTTLS", "imap", startTls, [], /while the TLS handshake after STARTTLS/],
+    ["stops in the exchange", "imap", [imapHello, ""], ["--tls", "none"], /while logging in/],
+    ["speaks SMTP", "imap", ["220 mx ESMTP\r\n"], [], /this is no IMAP greeting; check host and port/],
+    ["ends lines with LF", "imap", ["* OK hello\n"], [], /lines end with CRLF; check host and port/],
+    ["sends no base64", "imap", [imapHello, "+ ***\r\n", "TAG BAD no\r\n"], ["--tls", "none"], /keep to the protocol/],
+    [
+      "offers something else",
+      "imap",
+      [imapHello],
+      [...plainly, "--mechanism", "LOGIN"],
+      /: LOGIN is not offered; offered: PLAIN, SCRAM-SHA-256$/m,
+    ],
+  ];
+  for (const [why, scheme, script, options, text] of said) {
+    test(`${why}, ${scheme}`, async () => {
+      const port = await listen(script);
+      const argv = [
+        "login",
+        `${scheme}://alice@127.0.0.1:${port}`,
+        "--timeout",
+        "0.5",
+        "--password-file",
+        passwordFile,
+      ];
+      const { stderr } = await sasl([...argv, ...options]);
+      expect(stderr).toMatch(text);
+      expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    });
+  }
+
+  test("R-IMAP-11 fails after STARTTLS: what it offered before is not what it offers", async () => {
+    const port = await listen(startTls);
+    const argv = ["login", `imap://alice@127.0.0.1:${port}`, "--timeout", "0.5", "--password-file", passwordFile];
+    expect((await sasl([...argv, "--json"])).json).toMatchObject({ ok: false, offered: [], skipped: [] });
+  });
+
+  test("does not offer the mechanism named: it is among those passed over", async () => {
+    const port = await listen([imapHello]);
+    const argv = [
+      "login",
+      `imap://alice@127.0.0.1:${port}`,
+      "--tls",
+      "none",
+      "--password-file",
+      passwordFile,
+      "--json",
+    ];
+    const { json } = await sasl([...argv, "--mechanism", "LOGIN"]);
+    expect(json.skipped).toContainEqual({ mechanism: "LOGIN", reason: "not offered" });
+  });
+
+  test("lets PLAIN in without TLS: it proved nothing", async () => {
+    const port = await listen([imapHello, "TAG OK in\r\n", "* BYE\r\nTAG OK bye\r\n"]);
+    const argv = ["login", `imap://alice@127.0.0.1:${port}`, "--password-file", passwordFile];
+    const { stdout } = await sasl([...argv, ...plainly]);
+    expect(stdout).toMatch(/the server proved nothing; no TLS/);
+  });
+});
+
+describe("R-GEN-30 sasl login against a server that sends back", () => {
+  const replies: readonly [why: string, password: string, reply: (heard: string) => string][] = [
+    ["the whole command", secret, (heard) => `500 5.5.1 Command unrecognized: "${heard.trimEnd()}"\r\n`],
+    ["a part of it", secret, (heard) => `500 5.5.1 Command unrecognized: "${heard.slice(0, 36)}..."\r\n`],
+    ["a short password", "abc", (heard) => `535 5.7.8 ${heard.trimEnd()}\r\n`],
+    ["the password behind much else", secret, () => `535 5.7.8 ${"x ".repeat(488)}${secret}\r\n`],
+    [
+      "the password behind half a message",
+      secret,
+      () => `535 5.7.8 ${"x ".repeat(485)}${base64(`\0alice\0${secret}`)}\r\n`,
+    ],
+  ];
+  for (const [why, password, reply] of replies) {
+    test(why, async () => {
+      const port = await listen([...smtpHello, reply]);
+      const file = folder.file("other", password);
+      const argv = ["login", `smtp://alice@127.0.0.1:${port}`, "--trace", "--json", "--password-file", file];
+      const { stdout, stderr, code } = await sasl([...argv, ...plainly]);
+      expect([1, 2]).toContain(code);
+      const message = base64(`\0alice\0${password}`);
+      for (const form of [password.slice(0, 5), message.slice(0, 12), message.slice(-8)])
+        expect(stdout + stderr).not.toContain(form);
+      expect(stdout).toMatch(/<[0-9]+ characters/);
+    });
+  }
 });
 
 describe("sasl probe against a server that", () => {

@@ -25,11 +25,13 @@ export interface Run {
 /** Runs the command in this process. */
 export async function sasl(
   argv: readonly string[],
-  options: { input?: string; stop?: AbortSignal } = {},
+  options: { input?: string | Readable; terminal?: boolean; stop?: AbortSignal } = {},
 ): Promise<Run> {
   const stdout = new Collector();
   const stderr = new Collector();
-  const stdin = Readable.from(options.input === undefined ? [] : [Buffer.from(options.input)]);
+  const { input = [], terminal = false } = options;
+  const given = typeof input === "string" ? Readable.from([Buffer.from(input)]) : Readable.from(input);
+  const stdin = terminal ? Object.assign(given, { isTTY: true }) : given;
   const code = await main(argv, { stdin, stdout, stderr, stop: options.stop });
   return { code, stdout: stdout.text, stderr: stderr.text, json: parsed(stdout.text) };
 }

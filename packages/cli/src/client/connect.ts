@@ -46,25 +46,19 @@ export function connectTcp(host: string, port: number, signal: AbortSignal): Pro
 }
 
 /**
- * Connects over TCP and TLS at once.
+ * Begins TLS on a connected socket, before anything was said.
  *
  * @param name what the certificate must be for.
- * @throws {CommandError} exit 3, with the reason.
+ * @throws {CommandError} exit 3, with the reason; the socket is destroyed.
  */
-export async function connectTls(
-  host: string,
-  port: number,
+export function startTls(
+  socket: Socket,
   settings: TlsSettings & { readonly name: string; readonly alpn?: string | undefined },
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const { name, alpn } = settings;
-  const tcp = await connectTcp(host, port, signal);
-  const socket = connectTlsSocket({
-    ...tlsOptions(settings, name),
-    ...(alpn && { ALPNProtocols: [alpn] }),
-    socket: tcp,
-  });
-  return settled(socket, "secureConnect", signal, (error) => tlsError(error, name));
+  const secured = connectTlsSocket({ ...tlsOptions(settings, name), ...(alpn && { ALPNProtocols: [alpn] }), socket });
+  return settled(secured, "secureConnect", signal, (error) => tlsError(error, name));
 }
 
 /** Resolves with the socket once it is ready; on anything else destroys it and rejects. */
@@ -122,21 +116,29 @@ function tcpError(error: unknown, host: string, port: number): CommandError {
   }
 }
 
-/** What OpenSSL and Node call a certificate that does not pass. */
-const certificateFaults: ReadonlyMap<string, string> = new Map([
-  ["DEPTH_ZERO_SELF_SIGNED_CERT", "it is self-signed"],
-  ["SELF_SIGNED_CERT_IN_CHAIN", "its issuer is not trusted"],
-  ["UNABLE_TO_GET_ISSUER_CERT", "its issuer is not known"],
-  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "its issuer is not known"],
-  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "its issuer is not known"],
-  ["CERT_UNTRUSTED", "its issuer is not trusted"],
-  ["CERT_REVOKED", "it was revoked"],
-  ["CERT_HAS_EXPIRED", "it has expired"],
-  ["CERT_NOT_YET_VALID", "it is not valid yet"],
-  ["CERT_SIGNATURE_FAILURE", "its signature is wrong"],
-  ["INVALID_CA", "its issuer is no certification authority"],
-  ["INVALID_PURPOSE", "it is for another purpose"],
+/** What OpenSSL and Node call a certificate that does not pass, and what to do where trusting an issuer is not it. */
+const certificateFaults: ReadonlyMap<string, readonly [what: string, advice?: string]> = new Map([
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", ["it is self-signed"]],
+  ["SELF_SIGNED_CERT_IN_CHAIN", ["its issuer is not trusted"]],
+  ["UNABLE_TO_GET_ISSUER_CERT", ["its issuer is not known"]],
+  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", ["its issuer is not known"]],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", ["its issuer is not known"]],
+  ["CERT_UNTRUSTED", ["its issuer is not trusted"]],
+  ["CERT_REVOKED", ["it was revoked", "the server needs a new one"]],
+  ["CERT_HAS_EXPIRED", ["it has expired", "the server needs a new one, unless this machine's clock is wrong"]],
+  ["CERT_NOT_YET_VALID", ["it is not valid yet", "check this machine's clock and the server's"]],
+  ["CERT_SIGNATURE_FAILURE", ["its signature is wrong", "somebody may be in the middle"]],
+  ["INVALID_CA", ["its issuer is no certification authority", "the server needs another one"]],
+  ["INVALID_PURPOSE", ["it is for another purpose", "the server needs one for servers"]],
 ]);
+
+/** The names a certificate is for, a few of them; empty when the error does not tell. */
+function namesIn(error: unknown): string {
+  const { subjectaltname: names } = (error as { cert?: { subjectaltname?: unknown } }).cert ?? {};
+  if (typeof names !== "string") return "";
+  const shown = names.split(", ").map((entry) => entry.replace(/^(?:DNS|IP Address):/, ""));
+  return `${shown.slice(0, 5).join(", ")}${shown.length > 5 ? " …" : ""}`;
+}
 
 /**
  * Why a TLS handshake failed.
@@ -147,17 +149,17 @@ const certificateFaults: ReadonlyMap<string, string> = new Map([
 export function tlsError(error: unknown, name: string): CommandError {
   const cause = firstOf(error);
   const code = codeOf(cause);
-  const trust = "--ca FILE names an issuer to trust; --insecure-tls takes any certificate, for tests alone";
+  const anyway = "--insecure-tls takes any certificate, for tests alone";
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID" || code === "HOSTNAME_MISMATCH") {
-    return new CommandError("certificate-not-trusted", `the server's certificate is not for ${name}; ${trust}`, {
-      cause,
-    });
+    const names = namesIn(cause);
+    const text = `the server's certificate is not for ${name}${names && `, but for ${names}`}; use a name it is for, or check the host; ${anyway}`;
+    return new CommandError("certificate-not-trusted", text, { cause });
   }
   const fault = certificateFaults.get(code);
   if (fault !== undefined) {
-    return new CommandError("certificate-not-trusted", `the server's certificate is not trusted: ${fault}; ${trust}`, {
-      cause,
-    });
+    const [what, advice = "--ca FILE names an issuer to trust"] = fault;
+    const text = `the server's certificate is not trusted: ${what}; ${advice}; ${anyway}`;
+    return new CommandError("certificate-not-trusted", text, { cause });
   }
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG") {
     const why = "the server does not speak TLS here; for STARTTLS take the scheme without s";

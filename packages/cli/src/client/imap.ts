@@ -20,8 +20,7 @@ import {
 export async function openImap(route: Route, progress: Progress): Promise<Session> {
   const { signal, mode, tls, name } = route;
   const transportOptions = { signal, allowUnverifiedCertificate: tls.insecure };
-  const socket = await connectRoute(route);
-  progress.onSocket?.(socket);
+  const socket = await connectRoute(route, progress);
   let wire: NodeLineTransport = nodeLineTransport(socket, transportOptions);
   const greeting = await greet(wire);
   // R-IMAP-12: STARTTLS is not to be had any more, nor a login.
@@ -33,14 +32,18 @@ export async function openImap(route: Route, progress: Progress): Promise<Sessio
   }
   let { announced } = greeting;
   const first = offerOf(announced);
-  progress.onOffer?.(first, mode === "implicit");
+  progress.onOffer?.(first, mode !== "starttls");
   if (mode === "starttls") {
+    progress.onStage?.("agreeing on STARTTLS");
     await agreeOnTls(wire, announced);
+    progress.onStage?.("the TLS handshake after STARTTLS");
     wire = await explained(route, isLineHandshake, () => startTlsClient(wire, tlsOptions(tls, name), transportOptions));
     progress.onSocket?.(wire.socket);
+    progress.onStage?.("asking what is offered over TLS");
     announced = await capabilities(wire); // R-IMAP-11
     progress.onOffer?.(offerOf(announced), true);
   }
+  progress.onStage?.("logging in");
   return {
     socket: wire.socket,
     before: mode === "starttls" ? first : undefined,

@@ -14,7 +14,7 @@ import {
 } from "sasl-core";
 import { type TLSFacts, tlsFacts } from "sasl-core/node";
 import type { Target } from "../url.js";
-import { connectTcp, connectTls, type TlsSettings, tlsError } from "./connect.js";
+import { connectTcp, startTls, type TlsSettings, tlsError } from "./connect.js";
 import { type Place, placesOf } from "./places.js";
 
 /** When TLS begins: never, after the protocol has agreed on it, or before the first octet. */
@@ -54,8 +54,11 @@ export interface Session {
 
 /** Called with whatever becomes known on the way, so that a failure can still tell it. */
 export interface Progress {
+  /** @param hint what may be wrong if nothing comes of it. */
+  onStage?(stage: string, hint?: string): void;
   onSocket?(socket: Socket): void;
-  onOffer?(offer: Offer, secured: boolean): void;
+  /** @param final false before STARTTLS, when anybody may have written it. */
+  onOffer?(offer: Offer, final: boolean): void;
 }
 
 /** The ALPN name of a protocol over direct TLS, where there is one (XEP-0368, RFC 8314 has none for mail). */
@@ -70,20 +73,36 @@ const alpnNames: Readonly<Record<Target["protocol"], string | undefined>> = {
  *
  * @throws {CommandError} what was wrong with the last one.
  */
-export async function connectRoute(route: Route): Promise<Socket> {
+export async function connectRoute(route: Route, progress: Progress): Promise<Socket> {
+  progress.onStage?.(`looking ${route.target.host} up`);
   const places = await placesOf(route.target, route.name);
   for (let next = 0; ; next++) {
     try {
-      return await connectPlace(route, places[next] as Place);
+      const socket = await connectPlace(route, places[next] as Place, progress);
+      progress.onSocket?.(socket);
+      progress.onStage?.("waiting for the server's greeting", greetingHint(route));
+      return socket;
     } catch (error) {
       if (next + 1 >= places.length || route.signal.aborted) throw error;
     }
   }
 }
 
-function connectPlace({ target, mode, tls, name, signal }: Route, { host, port }: Place): Promise<Socket> {
-  if (mode !== "implicit") return connectTcp(host, port, signal);
-  return connectTls(host, port, { ...tls, name, alpn: alpnNames[target.protocol] }, signal);
+function greetingHint({ target, mode }: Route): string {
+  const look = "check host and port";
+  return mode === "implicit" ? look : `${look}; if TLS comes first there, the scheme is ${target.protocol}s`;
+}
+
+async function connectPlace(route: Route, { host, port }: Place, progress: Progress): Promise<Socket> {
+  const { target, mode, tls, name, signal } = route;
+  progress.onStage?.(
+    `connecting to ${host.includes(":") ? `[${host}]` : host}:${port}`,
+    "check host, port and firewalls",
+  );
+  const socket = await connectTcp(host, port, signal);
+  if (mode !== "implicit") return socket;
+  progress.onStage?.("the TLS handshake", `if TLS begins with STARTTLS there, the scheme is ${target.protocol}`);
+  return startTls(socket, { ...tls, name, alpn: alpnNames[target.protocol] }, signal);
 }
 
 /**

@@ -22,20 +22,23 @@ import {
 export async function openSmtp(route: Route, progress: Progress): Promise<Session> {
   const { signal, mode, tls, name } = route;
   const transportOptions = { signal, allowUnverifiedCertificate: tls.insecure };
-  const socket = await connectRoute(route);
-  progress.onSocket?.(socket);
+  const socket = await connectRoute(route, progress);
   const clientName = addressLiteral(socket.localAddress);
   let wire: NodeLineTransport = nodeLineTransport(socket, transportOptions);
   let { announced } = await greet(wire, { clientName });
   const first = offerOf(announced);
-  progress.onOffer?.(first, mode === "implicit");
+  progress.onOffer?.(first, mode !== "starttls");
   if (mode === "starttls") {
+    progress.onStage?.("agreeing on STARTTLS");
     await agreeOnTls(wire, announced);
+    progress.onStage?.("the TLS handshake after STARTTLS");
     wire = await explained(route, isLineHandshake, () => startTlsClient(wire, tlsOptions(tls, name), transportOptions));
     progress.onSocket?.(wire.socket);
+    progress.onStage?.("asking what is offered over TLS");
     announced = await sayHello(wire, clientName); // R-SMTP-16
     progress.onOffer?.(offerOf(announced), true);
   }
+  progress.onStage?.("logging in");
   return {
     socket: wire.socket,
     before: mode === "starttls" ? first : undefined,

@@ -6,8 +6,7 @@
 import type { Socket } from "node:net";
 import type { Offer, Progress } from "../client/session.js";
 import { tlsReport } from "../client/session.js";
-import { CommandError, describeError, type ErrorReport, type ExitCode } from "../errors.js";
-import { withoutSecrets } from "../output.js";
+import { CommandError, describeError, type ErrorReport, type ExitCode, type ReportContext } from "../errors.js";
 
 /** A command that failed: what to print and what to exit with. */
 export class CommandFailure extends Error {
@@ -17,17 +16,11 @@ export class CommandFailure extends Error {
   /** Further fields of the JSON object. */
   readonly facts: Readonly<Record<string, unknown>>;
 
-  /** @param secrets what must not be printed even if the peer says it. */
-  constructor(error: unknown, facts: Readonly<Record<string, unknown>>, secrets: readonly string[] = []) {
-    const { exitCode, report } = describeError(error);
+  constructor(error: unknown, facts: Readonly<Record<string, unknown>>, context?: ReportContext) {
+    const { exitCode, report } = describeError(error, context);
     super(report.text);
     this.exitCode = exitCode;
-    const { text, peer } = report;
-    this.report = {
-      ...report,
-      text: withoutSecrets(text, secrets),
-      ...(peer !== undefined && { peer: withoutSecrets(peer, secrets) }),
-    };
+    this.report = report;
     this.facts = facts;
   }
 }
@@ -36,22 +29,27 @@ export class CommandFailure extends Error {
 export class Follower implements Progress {
   readonly started: number = performance.now();
   socket: Socket | undefined;
-  /** As the server says, most recently: what it says before TLS does not count after it. */
+  /** What counts for a login: what is said before STARTTLS anybody may have written. */
   offer: Offer | undefined;
   before: Offer | undefined;
-  stage = "connecting";
+  stage = "beginning";
+  /** What may be wrong if nothing comes of the stage. */
+  hint: string | undefined;
   #tls: ReturnType<typeof tlsReport> = null;
+
+  onStage(stage: string, hint?: string): void {
+    this.stage = stage;
+    this.hint = hint;
+  }
 
   onSocket(socket: Socket): void {
     this.socket = socket;
     this.#tls = tlsReport(socket) ?? this.#tls;
-    this.stage = "waiting for the server's greeting";
   }
 
-  onOffer(offer: Offer, secured: boolean): void {
-    if (!secured) this.before = offer;
-    this.offer = offer;
-    this.stage = "logging in";
+  onOffer(offer: Offer, final: boolean): void {
+    if (final) this.offer = offer;
+    else this.before = offer;
   }
 
   get tls(): ReturnType<typeof tlsReport> {
@@ -82,7 +80,7 @@ export async function within<T>(
 ): Promise<T> {
   let onAbort: () => void = () => {};
   const late = new Promise<never>((_, reject) => {
-    onAbort = () => reject(tooLate(seconds, follower.stage));
+    onAbort = () => reject(tooLate(seconds, follower));
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
   });
@@ -90,12 +88,13 @@ export async function within<T>(
   try {
     return await Promise.race([late, work()]);
   } catch (error) {
-    throw signal.aborted ? tooLate(seconds, follower.stage) : error;
+    throw signal.aborted ? tooLate(seconds, follower) : error;
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
 }
 
-function tooLate(seconds: number, stage: string): CommandError {
-  return new CommandError("timed-out", `not done within ${seconds} s, while ${stage}; --timeout gives it longer`);
+function tooLate(seconds: number, { stage, hint }: Follower): CommandError {
+  const advice = [hint, "--timeout gives it longer"].filter(Boolean).join("; ");
+  return new CommandError("timed-out", `not done within ${seconds} s, while ${stage}; ${advice}`);
 }

@@ -7,15 +7,18 @@ import {
   type AuthenticateOptions,
   type Credentials,
   isSASLError,
+  type Mechanism,
   type Skipped,
   type TraceEvent,
   tracer,
 } from "sasl-core";
 import { chooseMechanisms, needsSecret, withCredentials } from "../client/mechanism-list.js";
 import { tlsReport } from "../client/session.js";
-import { describeError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
-import { type Io, printJson, withoutSecrets } from "../output.js";
-import { askPassword, secretFromFile, secretFromStream } from "../secrets.js";
+import { CommandError, describeError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
+import { type Mask, maskFor } from "../masking.js";
+import { allSkipped, type Choice, whyNone } from "../none-acceptable.js";
+import { type Io, printJson } from "../output.js";
+import { askPassword, isTerminal, secretFromFile, secretFromStream } from "../secrets.js";
 import { parseTarget, type Target } from "../url.js";
 import { type ConnectionOptions, openSession, routeTo } from "./connection-options.js";
 import { CommandFailure, Follower, within } from "./facts.js";
@@ -38,24 +41,31 @@ const FAREWELL_MS = 2000;
 /** Runs the command. @throws {CommandFailure | CommandError} */
 export async function login(url: string, options: LoginOptions, io: Io): Promise<ExitCode> {
   const target = parseTarget(url);
-  const { credentials, mechanisms } = await prepare(target, options, io);
-  const secrets = [credentials.password, credentials.token].filter((secret) => secret !== undefined);
+  const plan = planSecrets(target, options, io);
+  const { mechanisms } = plan;
+  // Nobody's time runs while a password is typed; everything else is part of the run.
+  const typed = plan.prompt === undefined ? undefined : await askPassword(plan.prompt, io.stdin, io.stderr);
   const signal = AbortSignal.timeout(options.timeout * 1000);
-  const route = await routeTo(target, options, signal);
   const follower = new Follower();
+  let mask: Mask = maskFor(typed === undefined ? [] : [typed]);
   let tried: string | null = null;
   const trace = (event: TraceEvent): void => {
     tried = event.mechanism;
-    if (options.trace) io.stderr.write(`${traceLine(event, secrets)}\n`);
+    if (options.trace) io.stderr.write(`${traceLine(event, mask)}\n`);
   };
-  const facts = (): Record<string, unknown> => ({
+  const choice = (): Choice => ({
     protocol: target.protocol,
-    mechanism: tried,
-    tls: follower.tls,
+    named: options.mechanism && mechanisms.map(({ name }) => name),
+    somebody: plan.somebody,
+    hasCertificate: options.cert !== undefined,
     offered: follower.offer?.mechanisms ?? [],
+    secure: follower.tls !== null,
   });
   try {
     return await within(signal, options.timeout, follower, async () => {
+      const credentials = await readSecrets(target, options, io, typed, follower, signal);
+      mask = maskFor([credentials.password, credentials.token].filter((secret) => secret !== undefined));
+      const route = await routeTo(target, options, signal);
       const session = await openSession(route, follower);
       const jid = target.protocol === "xmpp" && target.user !== undefined ? `${target.user}@${route.name}` : undefined;
       const usable = withCredentials(mechanisms, credentials, jid);
@@ -75,7 +85,7 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
         tls: tlsReport(session.socket),
         ssf: 0,
         offered: session.offer.mechanisms,
-        skipped: result.skipped,
+        skipped: allSkipped(result.skipped, choice()),
         elapsedMs,
       };
       if (options.json) printJson(io, report);
@@ -84,21 +94,43 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
       return exitCodes.done;
     });
   } catch (error) {
-    if (options.trace && tried !== null) traceFailure(error, secrets, io);
-    const skipped = skippedIn(error);
-    throw new CommandFailure(error, { ...facts(), skipped, elapsedMs: follower.elapsedMs }, secrets);
+    if (error instanceof CommandError && error.kind === "UsageError") throw error;
+    if (options.trace && tried !== null) traceFailure(error, mask, io);
+    const chosen = choice();
+    const skipped = follower.offer === undefined ? [] : allSkipped(skippedIn(error), chosen);
+    const facts = {
+      protocol: target.protocol,
+      mechanism: tried,
+      tls: follower.tls,
+      offered: chosen.offered,
+      skipped,
+      elapsedMs: follower.elapsedMs,
+    };
+    const { hasCertificate } = chosen;
+    const { hint } = follower;
+    throw new CommandFailure(error, facts, {
+      mask,
+      hint,
+      hasCertificate,
+      mechanism: tried,
+      whyNone: whyNone(skipped, chosen),
+    });
   } finally {
     follower.destroy();
   }
 }
 
-/** Reads the secrets, before anything is sent: nobody's time runs while a password is typed. */
-async function prepare(
-  target: Target,
-  options: LoginOptions,
-  io: Io,
-): Promise<{ credentials: Credentials; mechanisms: ReturnType<typeof chooseMechanisms> }> {
-  const { passwordFile, passwordStdin, tokenFile, authzid } = options;
+/** What is to be used, and whether somebody has to be asked for a password. */
+interface Plan {
+  readonly mechanisms: readonly Mechanism[];
+  readonly prompt: string | undefined;
+  /** Whether there is anybody to log in as. */
+  readonly somebody: boolean;
+}
+
+/** @throws {CommandError} for options that do not go together. */
+function planSecrets(target: Target, options: LoginOptions, io: Io): Plan {
+  const { passwordFile, passwordStdin, tokenFile } = options;
   if (passwordFile !== undefined && passwordStdin)
     throw usageError("--password-file and --password-stdin exclude each other");
   const { user } = target;
@@ -120,12 +152,35 @@ async function prepare(
   }
   const otherMeans = means.hasToken || means.hasCertificate;
   const asks = !given && wantsPassword && user !== undefined && (options.mechanism !== undefined || !otherMeans);
-  let password: string | undefined;
-  if (passwordFile !== undefined) password = await secretFromFile(passwordFile);
-  else if (passwordStdin) password = await secretFromStream(io.stdin);
-  else if (asks) password = await askPassword(`Password of ${oneLine(user)} at ${target.host}:`, io.stdin, io.stderr);
-  const token = tokenFile === undefined ? undefined : await secretFromFile(tokenFile);
-  return { credentials: { username: user, password, token, authzid }, mechanisms };
+  // A terminal shows what is typed unless it is asked properly.
+  const prompts = asks || (passwordStdin === true && isTerminal(io.stdin));
+  return {
+    mechanisms,
+    prompt: prompts ? `Password of ${oneLine(user ?? "")} at ${target.host}:` : undefined,
+    somebody: user !== undefined || otherMeans,
+  };
+}
+
+/** Reads what stands in files and comes on standard input. @throws {CommandError} */
+async function readSecrets(
+  { user }: Target,
+  { passwordFile, passwordStdin, tokenFile, authzid }: LoginOptions,
+  { stdin }: Io,
+  typed: string | undefined,
+  follower: Follower,
+  signal: AbortSignal,
+): Promise<Credentials> {
+  let password = typed;
+  if (passwordFile !== undefined) {
+    follower.onStage("reading --password-file");
+    password = await secretFromFile(passwordFile, signal);
+  } else if (passwordStdin && typed === undefined) {
+    follower.onStage("reading the password from standard input", "it ends where standard input ends");
+    password = await secretFromStream(stdin, signal);
+  }
+  if (tokenFile !== undefined) follower.onStage("reading --token-file");
+  const token = tokenFile === undefined ? undefined : await secretFromFile(tokenFile, signal);
+  return { username: user, password, token, authzid };
 }
 
 function exchangeOptions(
@@ -153,7 +208,9 @@ function sentence(url: string, report: Readonly<Record<string, unknown>>): strin
     `logged in to ${url}${authcid === null ? "" : ` as ${authcid}`} with ${mechanism}`,
     authzid === null ? undefined : `acting as ${authzid}`,
     channelBinding === null ? "not bound to the channel" : `bound to the channel by ${channelBinding}`,
-    serverVerified ? "the server proved itself" : "the server proved nothing but its certificate",
+    serverVerified
+      ? "the server proved itself"
+      : `the server proved nothing${tls?.verified ? " but its certificate" : ""}`,
     tls === null ? "no TLS" : `${tls.version} ${tls.cipher}${tls.verified ? "" : ", certificate NOT verified"}`,
     `${elapsedMs} ms`,
   ];
@@ -161,18 +218,18 @@ function sentence(url: string, report: Readonly<Record<string, unknown>>): strin
 }
 
 /** `C: SCRAM-SHA-256 initiate n,,n=alice,r=… (32 octets)`; `S:` for what the server says. */
-function traceLine({ direction, mechanism, message, octets, text }: TraceEvent, secrets: readonly string[]): string {
+function traceLine({ direction, mechanism, message, octets, text }: TraceEvent, mask: Mask): string {
   const side = direction === "send" ? "C" : "S";
   const size = octets === undefined ? "(no message)" : `(${octets} octets)`;
-  const shown = text === "" ? "" : `${withoutSecrets(text, secrets)} `;
+  const shown = text === "" ? "" : `${mask(text)} `;
   return oneLine(`${side}: ${mechanism} ${message} ${shown}${size}`);
 }
 
 /** The server's no is not a message of the mechanism, and yet the end of the exchange. */
-function traceFailure(error: unknown, secrets: readonly string[], io: Io): void {
+function traceFailure(error: unknown, mask: Mask, io: Io): void {
   if (!isSASLError(error)) return;
-  const { peer } = describeError(error).report;
-  if (peer !== undefined) io.stderr.write(`S: failure ${withoutSecrets(peer, secrets)}\n`);
+  const { peer } = describeError(error, { mask }).report;
+  if (peer !== undefined) io.stderr.write(`S: failure ${peer}\n`);
 }
 
 function skippedIn(error: unknown): readonly Skipped[] {

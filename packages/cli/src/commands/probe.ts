@@ -44,7 +44,7 @@ export async function probe(url: string, options: ConnectionOptions, io: Io): Pr
       elapsedMs,
     };
     if (!options.json && before) io.stdout.write(beforeForPeople(url, before));
-    throw new CommandFailure(error, known);
+    throw new CommandFailure(error, known, { hint: follower.hint });
   } finally {
     follower.destroy();
   }

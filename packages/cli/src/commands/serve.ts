@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { type AccountStore, memoryAccounts } from "sasl-core";
 import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
-import type { Io } from "../output.js";
+import { type Io, jsonLine } from "../output.js";
 import { openPasswdFile, unreadable } from "../passwd-file.js";
 import { type LoginEvent, type ServiceName, serviceNames, startServer, type TestServer } from "../server/index.js";
 import { checkPair, readCertificates, readPem } from "./connection-options.js";
@@ -61,7 +61,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
       clientCa: options.clientCa === undefined ? undefined : await readCertificates(options.clientCa),
       tokens: await tokenVerifier(options),
       secret: options.secret === undefined ? undefined : await readSecret(options.secret),
-      onLogin: (event) => log.add(json ? JSON.stringify(event) : sentence(event)),
+      onLogin: (event) => log.add(json ? jsonLine(event) : sentence(event)),
       onError: (error) => io.stderr.write(`sasl serve: ${oneLine(String(error))}\n`),
     });
   } catch (error) {
@@ -71,9 +71,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   // A certificate of the user's own is where he said.
   const ca = options.cert ?? server.ca;
   if (note !== undefined) io.stderr.write(`sasl serve: ${note}\n`);
-  log.begin(
-    json ? JSON.stringify({ ready: true, ...server.ports, host, domain: server.domain, ca }) : forPeople(server, ca),
-  );
+  log.begin(json ? jsonLine({ ready: true, ...server.ports, host, domain: server.domain, ca }) : forPeople(server, ca));
   await stopped.promise;
   await server.close();
   log.flush();
