@@ -1,6 +1,8 @@
+import { linePair, type ServerTransport } from "sasl-lines";
 import { describe, expect, test } from "vitest";
 import { b64, bytes, Script, settled, tags } from "../test/script.js";
 import { SASLClient } from "./client.js";
+import { runCommand } from "./responses.js";
 
 function client(
   lines: readonly string[],
@@ -57,6 +59,83 @@ describe("AUTHENTICATE", () => {
     expect(await intf.abort()).toEqual({ state: "failure" });
     expect(await intf.initiate("Y")).toEqual({ state: "success" });
     expect(wire.sent).toEqual(["a1 AUTHENTICATE X\r\n", "*\r\n", "a2 AUTHENTICATE Y\r\n"]);
+  });
+});
+
+describe("what is shown of the answer", () => {
+  test("R-GEN-30 the message is not in it where the server quotes the command", async () => {
+    const message = b64("\0alice\0correct horse");
+    const options = { initialResponse: true, onUntagged: (line: string) => void seen.push(line) };
+    const seen: string[] = [];
+    const quoted = `Unknown command: a1 AUTHENTICATE PLAIN ${message}`;
+    const { intf } = client([`* BAD ${quoted}`, `a1 BAD ${quoted}`], options);
+    const error = await intf.initiate("PLAIN", bytes("\0alice\0correct horse")).catch((thrown: unknown) => thrown);
+    const shown = `Unknown command: a1 AUTHENTICATE PLAIN <${message.length} characters>`;
+    expect(error).toMatchObject({ text: shown, opaqueError: `BAD ${shown}` });
+    expect(seen).toEqual([`* BAD ${shown}`]);
+  });
+});
+
+describe("what came before the command", () => {
+  const early = (...lines: string[]): { intf: SASLClient; server: ServerTransport; seen: string[] } => {
+    const { client: wire, server } = linePair({ secure: true });
+    const seen: string[] = [];
+    for (const line of lines) server.write(`${line}\r\n`);
+    return { intf: new SASLClient(wire, { tag: tags(), onUntagged: (line) => void seen.push(line) }), server, seen };
+  };
+
+  test("R-IMAP-13 R-IMAP-14 a continuation or a tagged line fails it, and nothing is sent", async () => {
+    for (const [line, code] of [
+      ["+ ", "unexpected-message"],
+      ["a1 OK in", "unexpected-message"],
+      ["", "unexpected-message"],
+      ["* BYE", "connection-lost"],
+    ] as const) {
+      const { intf, server } = early("* 1 EXISTS", line);
+      expect(await settled(intf.initiate("X", bytes("hi")))).toBe(code);
+      expect(server.buffered).toBe(0);
+    }
+  });
+
+  test("R-IMAP-11 untagged data may come, and its capabilities are none of the answer", async () => {
+    const { intf, server, seen } = early("* CAPABILITY OLD", "* 1 EXISTS");
+    const reply = intf.initiate("X");
+    expect(await server.readLine(100)).toBe("a1 AUTHENTICATE X");
+    server.write("a1 OK in\r\n");
+    expect(await reply).toEqual({ state: "success" });
+    expect(intf.completion?.capabilities).toBeUndefined();
+    expect(seen).toEqual(["* CAPABILITY OLD", "* 1 EXISTS"]);
+  });
+});
+
+describe("other commands", () => {
+  const rows: readonly [reply: string, code: string][] = [
+    ["NO no", "aborted"],
+    ["NO [AUTHENTICATIONFAILED] no", "aborted"],
+    ["NO [AUTHORIZATIONFAILED] no", "aborted"],
+    ["NO [CANNOT] no", "aborted"],
+    ["NO [UNAVAILABLE] later", "temporary"],
+    ["NO [PRIVACYREQUIRED] TLS", "channel-not-protected"],
+    ["NO [LIMIT] too many", "limit-exceeded"],
+    ["BAD what", "malformed-message"],
+  ];
+  for (const [reply, code] of rows) {
+    test(`R-IMAP-08 ${JSON.stringify(reply)} is no judgement on credentials: ${code}`, async () => {
+      const error = await runCommand(new Script([`a1 ${reply}`]), "SELECT INBOX", { tag: tags() }).catch((e) => e);
+      expect(error).toMatchObject({ kind: "SASLFailure", code, opaqueError: reply });
+    });
+  }
+
+  test("R-IMAP-08 for LOGIN it is one", async () => {
+    const answer = runCommand(new Script(["a1 NO no"]), "LOGIN a b", { tag: tags() });
+    await expect(answer).rejects.toMatchObject({ kind: "AuthenticationFailure", code: "refused" });
+  });
+
+  test("R-IMAP-13 an answer that came before the command fails it", async () => {
+    const { client: wire, server } = linePair();
+    server.write("* 1 EXISTS\r\na1 OK done\r\n");
+    expect(await settled(runCommand(wire, "NOOP", { tag: tags() }))).toBe("unexpected-message");
+    expect(server.buffered).toBe(0);
   });
 });
 

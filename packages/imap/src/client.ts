@@ -54,9 +54,16 @@ class AuthenticateDialect implements ClientDialect {
     return `${this.#reader.begin()} AUTHENTICATE ${mechanism}${initial === undefined ? "" : ` ${initial}`}\r\n`;
   }
 
+  /** RFC 9051 §7.6; some servers leave the space out when nothing follows (R-IMAP-02). */
+  challenge(line: string): string | undefined {
+    return line === "+" || line.startsWith("+ ") ? line.slice(2) : undefined;
+  }
+
+  unsolicited(line: string): boolean {
+    return this.#reader.unsolicited(line);
+  }
+
   read(line: string, answered: boolean): LineReply | undefined {
-    // RFC 9051 §7.6; some servers leave the space out when nothing follows (R-IMAP-02).
-    if (line === "+" || line.startsWith("+ ")) return { state: "challenge", base64: line.slice(2) };
     const tagged = this.#reader.read(line);
     if (tagged === undefined) return undefined;
     this.completion = tagged.completion;

@@ -57,6 +57,28 @@ export function parseFailure(reply: string, context: FailureContext = {}): SASLF
     | AuthenticationFailure;
 }
 
+/** The same for commands that carry no credentials: never a judgement on them, nor on a mechanism. */
+const commandMessages: Partial<Record<SASLErrorCode, string>> = {
+  "channel-not-protected": "the server wants an encrypted connection first",
+  temporary: "the server cannot do this at present",
+  "limit-exceeded": "a limit of the server is reached",
+  "malformed-message": "the server did not understand the command",
+  "connection-lost": "the server closed the connection",
+};
+
+/**
+ * Reads a response that says no to a greeting or a command without credentials.
+ *
+ * @returns `aborted` for a refusal that has no code of its own.
+ */
+export function commandFailure(reply: string): SASLFailure {
+  const { status, code, text } = parseStatus(reply);
+  const meant = meanings.get(code ?? "") ?? withoutCode(status, true);
+  const meaning = commandMessages[meant] ? meant : status === "BYE" ? "connection-lost" : "aborted";
+  const message = commandMessages[meaning] ?? "the server refuses the command";
+  return saslError(meaning, message, { opaqueError: reply, ...(text && { text }) }) as SASLFailure;
+}
+
 function withoutCode(status: string | undefined, answered: boolean): SASLErrorCode {
   if (status === "NO") return answered ? "refused" : "mechanism-unsupported";
   return status === "BYE" ? "connection-lost" : "malformed-message";

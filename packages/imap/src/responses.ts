@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { SASLFailure } from "sasl-core";
-import type { LineTransport } from "sasl-lines";
+import { type SASLError, SASLFailure } from "sasl-core";
+import { DEFAULT_MAX_LINE_BYTES, type LineTransport, readUnsolicited } from "sasl-lines";
 import { type Announcement, discover, hasCapabilities } from "./discovery.js";
-import { parseFailure } from "./errors.js";
+import { commandFailure, parseFailure } from "./errors.js";
 import { cut, parseStatus, type Status } from "./status.js";
 import { checkTag, tagGenerator } from "./tag.js";
 
@@ -42,12 +42,15 @@ export interface Tagged {
 export class ResponseReader {
   readonly #nextTag: () => string;
   readonly #onUntagged: ((line: string) => void) | undefined;
+  readonly #failure: (reply: string) => SASLError;
   #tag = "";
   #capabilities: Announcement | undefined;
 
-  constructor(options: CommandOptions) {
+  /** @param failure reads a BYE. */
+  constructor(options: CommandOptions, failure: (reply: string) => SASLError = parseFailure) {
     this.#nextTag = options.tag ?? tagGenerator();
     this.#onUntagged = options.onUntagged;
+    this.#failure = failure;
   }
 
   /** Begins a command. @returns its tag. */
@@ -81,8 +84,21 @@ export class ResponseReader {
     }
   }
 
+  /**
+   * Takes a line that came before the command was sent: untagged data may, all else is an answer to nothing.
+   *
+   * @throws {SASLFailure} for a BYE.
+   */
+  unsolicited(line: string): boolean {
+    const [tag, rest] = cut(line, " ");
+    if (tag !== "*") return false;
+    if (parseStatus(rest).status === "BYE") throw this.#failure(rest);
+    this.#onUntagged?.(line);
+    return true;
+  }
+
   #untagged(line: string, rest: string): undefined {
-    if (parseStatus(rest).status === "BYE") throw parseFailure(rest);
+    if (parseStatus(rest).status === "BYE") throw this.#failure(rest);
     if (hasCapabilities(line)) this.#capabilities = discover(line);
     this.#onUntagged?.(line);
     return undefined;
@@ -101,20 +117,30 @@ const MAX_LINES = 1000;
  * Sends a command and reads up to its end.
  *
  * @param command without tag and CRLF.
- * @throws {SASLFailure | AuthenticationFailure} for NO, BAD and BYE, as `parseFailure` reads them.
+ * @throws {SASLFailure} for NO, BAD and BYE: `temporary`, `limit-exceeded`, `channel-not-protected`, `malformed-message` or
+ *   `connection-lost` where the server says so, `aborted` for every other refusal; `unexpected-message` when the answer to
+ *   another command has arrived before.
+ * @throws {AuthenticationFailure} for LOGIN alone, as `parseFailure` reads it.
  */
-export async function runCommand(
+export function runCommand(wire: LineTransport, command: string, options: CommandOptions = {}): Promise<Completion> {
+  return run(wire, command, options, /^LOGIN /i.test(command) ? parseFailure : commandFailure);
+}
+
+async function run(
   wire: LineTransport,
   command: string,
-  options: CommandOptions = {},
+  options: CommandOptions,
+  failure: (reply: string) => SASLError,
 ): Promise<Completion> {
   if (/[\r\n\0]/.test(command)) throw new TypeError("a command is one line");
-  const reader = new ResponseReader(options);
+  const { maxLineBytes = DEFAULT_MAX_LINE_BYTES } = options;
+  const reader = new ResponseReader(options, failure);
+  await readUnsolicited(wire, maxLineBytes, (line) => reader.unsolicited(line)); // R-IMAP-13
   await wire.write(`${reader.begin()} ${command}\r\n`);
   for (let lines = 0; lines < MAX_LINES; lines++) {
-    const tagged = reader.read(await wire.readLine(options.maxLineBytes ?? 12_288));
+    const tagged = reader.read(await wire.readLine(maxLineBytes));
     if (tagged?.completion) return tagged.completion;
-    if (tagged) throw parseFailure(tagged.reply);
+    if (tagged) throw failure(tagged.reply);
   }
   throw new SASLFailure("limit-exceeded", "the server talks on without an answer");
 }

@@ -1,6 +1,7 @@
 import { isSASLError, SASLFailure, saslError } from "sasl-core";
 import { describe, expect, test } from "vitest";
 import { type ClientDialect, LineClient } from "./client.js";
+import { Mask } from "./mask.js";
 import { linePair } from "./pair.js";
 import type { LineTransport, ServerTransport } from "./transport.js";
 
@@ -10,9 +11,10 @@ const dialect = (initialResponse = true): ClientDialect => ({
     if (initial !== undefined && !initialResponse) return undefined;
     return `GO ${mechanism}${initial === undefined ? "" : ` ${initial}`}\r\n`;
   },
+  challenge: (line) => (line.startsWith("+ ") ? line.slice(2) : undefined),
+  unsolicited: (line) => line.startsWith("#"),
   read: (line, answered) => {
     if (line.startsWith("#")) return undefined;
-    if (line.startsWith("+ ")) return { state: "challenge", base64: line.slice(2) };
     if (line === "OK") return { state: "success" };
     if (line.startsWith("NO")) {
       const code = answered ? "refused" : "mechanism-unsupported";
@@ -198,6 +200,93 @@ describe("giving up", () => {
     const { client, peer } = connect();
     expect(await client.abort()).toEqual({ state: "failure" });
     expect(peer.buffered).toBe(0);
+  });
+});
+
+describe("what is shown of an answer", () => {
+  const secret = bytes("\0alice\0correct horse battery staple");
+  const sent = btoa("\0alice\0correct horse battery staple");
+
+  const rows: readonly [why: string, line: string, shown: string][] = [
+    ["quoted whole", `NO unknown "GO X ${sent}"`, `NO unknown "GO X <${sent.length} characters>"`],
+    ["cut off", `NO GO X ${sent.slice(0, 20)}...`, "NO GO X <20 characters>..."],
+    ["a piece of eight", `NO ${sent.slice(9, 17)}`, "NO <8 characters>"],
+    ["with more around it", `NO x/${sent.slice(4)}`, `NO <${sent.length - 2} characters>`],
+    ["twice", `NO ${sent},${sent}`, `NO <${sent.length} characters>,<${sent.length} characters>`],
+    ["not at all", "NO such mechanism, AUTHENTICATIONFAILED", "NO such mechanism, AUTHENTICATIONFAILED"],
+  ];
+  for (const [why, line, shown] of rows) {
+    test(`R-GEN-30 a message that is ${why} in it is replaced by its length`, async () => {
+      for (const initialResponse of [true, false]) {
+        const { client, peer } = connect(initialResponse);
+        const reply = client.initiate("X", secret);
+        if (!initialResponse) await peer.write("+ \r\n");
+        peer.write(`${line}\r\n`);
+        await expect(reply).rejects.toMatchObject({ opaqueError: shown });
+      }
+    });
+  }
+
+  test("R-GEN-30 a short message is one too, and words that look like it stay", async () => {
+    const { client, peer } = connect();
+    const reply = client.initiate("X", bytes("abc"));
+    peer.write('NO "YWJj" YWJjx YWJ\r\n');
+    await expect(reply).rejects.toMatchObject({ opaqueError: 'NO "<4 characters>" YWJjx YWJ' });
+  });
+
+  test("challenges are left as they came, and the next exchange begins with nothing to hide", async () => {
+    const { client, peer } = connect();
+    const first = client.initiate("X", secret);
+    peer.write(`+ ${sent}\r\n`);
+    expect(await first).toEqual({ state: "challenge", payload: secret });
+    const second = client.respond(bytes("another message"));
+    peer.write(`NO ${btoa("another message")} ${sent}\r\n`);
+    await expect(second).rejects.toMatchObject({ opaqueError: `NO <20 characters> <${sent.length} characters>` });
+    const third = client.initiate("X", bytes("hi"));
+    peer.write(`NO ${sent}\r\n`);
+    await expect(third).rejects.toMatchObject({ opaqueError: `NO ${sent}` });
+  });
+
+  test("R-LIM-02 long messages in long lines take time in proportion", () => {
+    const mask = new Mask();
+    mask.add("A".repeat(100_000));
+    mask.add("AB".repeat(50_000));
+    const started = performance.now();
+    for (const text of ["AC".repeat(500_000), "A".repeat(1_000_000), "=".repeat(1_000_000), "A=".repeat(500_000)])
+      mask.apply(text);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+describe("what came before the command", () => {
+  test("R-IMAP-13 R-IMAP-14 answers nothing: nothing is sent, and the connection is of no use", async () => {
+    for (const line of ["OK", "+ ", "NO", "what"]) {
+      const { client, peer } = connect();
+      peer.write(`# chatter\r\n${line}\r\n`);
+      expect(await settled(client.initiate("X", bytes("hi")))).toBe("unexpected-message");
+      expect(peer.buffered).toBe(0);
+      expect(await settled(client.initiate("X"))).toBe("connection-lost");
+    }
+  });
+
+  test("R-IMAP-14 what followed the end of one exchange does not begin the next", async () => {
+    const { client, peer } = connect();
+    const first = client.initiate("X", bytes("hi"));
+    peer.write("NO\r\n+ \r\n");
+    expect(await settled(first)).toBe("refused");
+    expect(await settled(client.initiate("Y"))).toBe("unexpected-message");
+  });
+
+  test("lines that may come unasked are read first, up to a limit", async () => {
+    const { client, peer } = connect();
+    peer.write("# one\r\n# two\r\n");
+    const reply = client.initiate("X");
+    expect(await peer.readLine(100)).toBe("GO X");
+    peer.write("OK\r\n");
+    expect(await reply).toEqual({ state: "success" });
+    const other = connect();
+    other.peer.write("# chatter\r\n".repeat(1500));
+    expect(await settled(other.client.initiate("X"))).toBe("limit-exceeded");
   });
 });
 

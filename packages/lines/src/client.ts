@@ -14,6 +14,7 @@ import {
 } from "sasl-core";
 import { decodeBase64, encodeBase64, isMechanismName } from "sasl-core/plugin";
 import { encodeInitialResponse } from "./base64.js";
+import { Mask } from "./mask.js";
 import type { LineTransport } from "./transport.js";
 
 /** Longest line either side reads in an exchange unless told otherwise, in octets (RFC 4954 §4). */
@@ -21,7 +22,6 @@ export const DEFAULT_MAX_LINE_BYTES = 12_288;
 
 /** What a line from the server means for the exchange. */
 export type LineReply =
-  | { readonly state: "challenge" /** As it came, not decoded. */; readonly base64: string }
   | { readonly state: "success" }
   | { readonly state: "failure"; readonly error: SASLFailure | AuthenticationFailure };
 
@@ -35,15 +35,28 @@ export interface ClientDialect {
    */
   command(mechanism: string, initial: string | undefined): string | undefined;
 
+  /** Takes a challenge, and nothing else, as it came and not decoded; `undefined` for every other line. */
+  challenge(line: string): string | undefined;
+
   /**
-   * Reads one line.
+   * Reads one line that is no challenge. What the client sent in this exchange does not stand in it any more: where the
+   * server quotes it, there is its length, as in `<40 characters>`.
    *
    * @param answered whether a message of the client has been sent in this exchange.
    * @returns `undefined` when more lines are needed.
    * @throws {SASLFailure} when the line cannot belong here; the connection is of no use any more.
    */
   read(line: string, answered: boolean): LineReply | undefined;
+
+  /**
+   * Whether a line may come unasked, before the command that begins an exchange. Left out: none may.
+   *
+   * @throws {SASLFailure} for one that ends the connection.
+   */
+  unsolicited?(line: string): boolean;
 }
+
+type Answer = LineReply | { readonly state: "challenge"; readonly base64: string };
 
 /** Where the client stands: nothing begun, a challenge to answer, an answer awaited, or nothing to be had any more. */
 type State = "idle" | "challenged" | "waiting" | "dead";
@@ -63,6 +76,7 @@ export class LineClient implements SASLInterface {
   readonly #maxLineBytes: number;
   #state: State = "idle";
   #answered = false;
+  readonly #mask: Mask = new Mask();
   /** Set by `abort()` while an answer is awaited; resolved by the call that waits. */
   #abort: Deferred | undefined;
   #cancelling: Promise<SASLReply> | undefined;
@@ -84,10 +98,14 @@ export class LineClient implements SASLInterface {
     const initial = payload && encodeInitialResponse(payload);
     const full = this.#dialect.command(mechanism, initial);
     this.#answered = payload !== undefined && full !== undefined;
-    if (full !== undefined) return this.#exchange(full);
+    this.#mask.clear();
+    if (full !== undefined) {
+      this.#mask.add(initial ?? "");
+      return this.#exchange(full, true);
+    }
 
     // The protocol has no room for the initial response now: the name alone, an empty challenge, then the message.
-    const first = await this.#exchange(this.#dialect.command(mechanism, undefined) as string);
+    const first = await this.#exchange(this.#dialect.command(mechanism, undefined) as string, true);
     if (first.state !== "challenge") return first;
     if (first.payload.length > 0) {
       // R-PLAIN-09: what the mechanism has to say answers nothing, and is not said.
@@ -100,7 +118,9 @@ export class LineClient implements SASLInterface {
   async respond(payload: Uint8Array): Promise<SASLReply> {
     this.#expect("challenged");
     this.#answered = true;
-    return this.#exchange(`${encodeBase64(payload)}\r\n`);
+    const base64 = encodeBase64(payload);
+    this.#mask.add(base64);
+    return this.#exchange(`${base64}\r\n`);
   }
 
   async abort(): Promise<SASLReply> {
@@ -122,10 +142,10 @@ export class LineClient implements SASLInterface {
   }
 
   /** Sends and reads the answer; does what an `abort()` in the meantime asks for. */
-  async #exchange(text: string): Promise<SASLReply> {
-    let reply: LineReply;
+  async #exchange(text: string, first = false): Promise<SASLReply> {
+    let reply: Answer;
     try {
-      reply = await this.#ask(text);
+      reply = await this.#ask(text, first);
     } catch (error) {
       this.#abort?.resolve(Promise.reject(error));
       this.#abort = undefined;
@@ -139,7 +159,7 @@ export class LineClient implements SASLInterface {
     throw reply.state === "failure" ? reply.error : new SASLFailure("aborted", "the exchange was aborted");
   }
 
-  async #understand(reply: LineReply): Promise<SASLReply> {
+  async #understand(reply: Answer): Promise<SASLReply> {
     if (reply.state === "challenge") {
       let payload: Uint8Array;
       try {
@@ -157,7 +177,7 @@ export class LineClient implements SASLInterface {
   }
 
   /** What `abort()` gives when the answer it waited for has come. */
-  async #giveUp(reply: LineReply): Promise<SASLReply> {
+  async #giveUp(reply: Answer): Promise<SASLReply> {
     if (reply.state === "challenge") return this.#cancel();
     if (reply.state === "failure") {
       this.#state = "idle";
@@ -186,19 +206,46 @@ export class LineClient implements SASLInterface {
   }
 
   /** Sends, and reads up to the line that answers. After a throw the connection is of no use any more. */
-  async #ask(text: string): Promise<LineReply> {
+  async #ask(text: string, first = false): Promise<Answer> {
     this.#state = "waiting";
     try {
+      if (first && (this.#wire.buffered ?? 0) > 0) await this.#readAhead();
       await this.#wire.write(text);
       for (let lines = 0; lines < MAX_OTHER_LINES; lines++) {
         const line = await this.#wire.readLine(this.#maxLineBytes);
-        const reply = this.#dialect.read(line, this.#answered);
+        const base64 = this.#dialect.challenge(line);
+        if (base64 !== undefined) return { state: "challenge", base64 };
+        const reply = this.#dialect.read(this.#mask.apply(line), this.#answered);
         if (reply) return reply;
       }
       throw new SASLFailure("limit-exceeded", "the server talks on without an answer");
     } catch (error) {
       this.#state = "dead";
       throw isSASLError(error) ? error : new SASLFailure("connection-lost", "the connection failed", { cause: error });
+    }
+  }
+
+  /** What arrived before the command was sent is no answer to it (R-IMAP-13, R-IMAP-14). */
+  async #readAhead(): Promise<void> {
+    await readUnsolicited(this.#wire, this.#maxLineBytes, (line) => this.#dialect.unsolicited?.(line) === true);
+  }
+}
+
+/**
+ * Reads the lines that have arrived before a command is sent; where the transport does not tell, none.
+ *
+ * @param allowed whether a line may come unasked.
+ * @throws {SASLFailure} `unexpected-message` for one that may not, `limit-exceeded` for a thousand, and what reading throws.
+ */
+export async function readUnsolicited(
+  wire: LineTransport,
+  maxLineBytes: number,
+  allowed: (line: string) => boolean,
+): Promise<void> {
+  for (let lines = 0; (wire.buffered ?? 0) > 0; lines++) {
+    if (lines >= MAX_OTHER_LINES) throw new SASLFailure("limit-exceeded", "the server talks on without being asked");
+    if (!allowed(await wire.readLine(maxLineBytes))) {
+      throw new SASLFailure("unexpected-message", "the server answered a command that was not sent");
     }
   }
 }

@@ -1,8 +1,8 @@
 import { SASLFailure, type SASLInterface, type SASLReply } from "sasl-core";
 import { describe, expect, test } from "vitest";
 import { linePair } from "./pair.js";
-import { type ServerDialect, serveExchange } from "./server.js";
-import type { ServerTransport } from "./transport.js";
+import { type ServedSession, type ServerDialect, serveExchange } from "./server.js";
+import type { LineTransport, ServerTransport } from "./transport.js";
 
 const dialect: ServerDialect = {
   challenge: (base64) => `+ ${base64}\r\n`,
@@ -13,7 +13,7 @@ const dialect: ServerDialect = {
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** A session that gives these replies in turn and notes what it heard. */
-function session(...replies: (SASLReply | Error)[]): SASLInterface & { heard: string[] } {
+function session(...replies: (SASLReply | Error)[]): ServedSession & { heard: string[] } {
   const heard: string[] = [];
   const next = async (): Promise<SASLReply> => {
     const reply = replies.shift();
@@ -32,8 +32,11 @@ function session(...replies: (SASLReply | Error)[]): SASLInterface & { heard: st
       heard.push(`respond ${show(payload)}`);
       return next();
     },
-    async abort() {
-      heard.push("abort");
+    refuse(mechanism, { code }) {
+      heard.push(`refuse ${mechanism} ${code}`);
+    },
+    async abort(reason) {
+      heard.push(`abort ${reason?.code}`);
       return { state: "failure" };
     },
   };
@@ -119,7 +122,7 @@ describe("failures", () => {
     const { outcome, lines } = await run(intf, undefined, ["*\r\n"]);
     expect(outcome).toMatchObject({ ok: false, error: { code: "aborted" } });
     expect(lines).toEqual(["+ aGk=", "NO aborted"]);
-    expect(intf.heard).toEqual(["initiate X absent", "abort"]);
+    expect(intf.heard).toEqual(["initiate X absent", "abort aborted"]);
   });
 
   const bad: readonly [why: string, line: string, code: string][] = [
@@ -141,18 +144,18 @@ describe("failures", () => {
       const { outcome, lines } = await run(intf, undefined, [`${line}\r\n`]);
       expect(outcome).toMatchObject({ ok: false, error: { code } });
       expect(lines).toEqual(["+ ", `NO ${code}`]);
-      expect(intf.heard.at(-1)).toBe("abort");
+      expect(intf.heard.at(-1)).toBe(`abort ${code}`); // what the log is to say
     });
   }
 
-  test("a bad initial response never reaches the session", async () => {
+  test("a bad initial response begins nothing at the session, whose log is told", async () => {
     for (const initial of ["a", "==", "*", "aGk", '"aGk="', "{4}"]) {
       const intf = session(success);
       expect((await run(intf, initial, [])).outcome).toMatchObject({
         ok: false,
         error: { code: "incorrect-encoding" },
       });
-      expect(intf.heard).toEqual([]);
+      expect(intf.heard).toEqual(["refuse X incorrect-encoding"]);
     }
   });
 
@@ -175,36 +178,60 @@ describe("failures", () => {
     await client.readLine(100);
     client.close();
     await expect(serving).rejects.toMatchObject({ code: "connection-lost" });
-    expect(intf.heard.at(-1)).toBe("abort");
+    expect(intf.heard.at(-1)).toBe("abort connection-lost");
+  });
+
+  test("R-LIM-05 a connection that the session lost, such as its store's, is a temporary failure", async () => {
+    const lost = new SASLFailure("connection-lost", "the directory has gone");
+    for (const replies of [[lost], [challenge(""), lost]]) {
+      const { outcome, lines } = await run(session(...replies), undefined, ["\r\n"]);
+      expect(outcome).toMatchObject({ ok: false, error: { code: "temporary", cause: lost } });
+      expect(lines.at(-1)).toBe("NO temporary");
+    }
+  });
+
+  test("a transport that throws something else is a lost connection, with the cause", async () => {
+    const cause = new Error("cable");
+    const wire: LineTransport = { secure: false, readLine: () => Promise.reject(cause), write: () => {} };
+    const exchange = { mechanism: "X", initial: undefined, dialect, pipelining: true };
+    await expect(serveExchange(wire, session(challenge("")), exchange)).rejects.toMatchObject({
+      code: "connection-lost",
+      cause,
+    });
   });
 });
 
 describe("lines sent ahead", () => {
-  const ahead = async (pipelining: boolean, buffered = true): Promise<Run & { left: number }> => {
+  const ahead = async (
+    pipelining: boolean,
+    buffered = true,
+  ): Promise<Run & { readonly left: number; readonly heard: readonly string[] }> => {
     const { client, server } = linePair();
     client.write("aGk=\r\nNEXT\r\n");
     const wire: ServerTransport = buffered ? server : Object.create(server, { buffered: { value: undefined } });
     const exchange = { mechanism: "X", initial: undefined, dialect, pipelining };
-    const outcome = await serveExchange(wire, session(challenge(""), success), exchange);
+    const intf = session(challenge(""), success);
+    const outcome = await serveExchange(wire, intf, exchange);
     const left = server.buffered;
     server.close();
     const lines: string[] = [];
     try {
       for (;;) lines.push(await client.readLine(100));
     } catch {
-      return { outcome, lines, left };
+      return { outcome, lines, left, heard: intf.heard };
     }
   };
 
   test("R-SMTP-18 do not answer a challenge: the exchange fails and they are dropped", async () => {
-    const { outcome, lines, left } = await ahead(false);
+    const { outcome, lines, left, heard } = await ahead(false);
     expect(outcome).toMatchObject({ ok: false, error: { code: "unexpected-message" } });
     expect(lines).toEqual(["NO unexpected-message"]);
     expect(left).toBe(0);
+    expect(heard.at(-1)).toBe("abort unexpected-message");
   });
 
   test("R-SMTP-18 do where that is allowed", async () => {
-    expect(await ahead(true)).toEqual({ outcome: { ok: true }, lines: ["+ ", "OK"], left: 6 });
+    expect(await ahead(true)).toMatchObject({ outcome: { ok: true }, lines: ["+ ", "OK"], left: 6 });
   });
 
   test("R-SMTP-18 an exchange of one step leaves what follows alone", async () => {

@@ -14,6 +14,7 @@ import {
 } from "sasl-core";
 import { decodeBase64, encodeBase64 } from "sasl-core/plugin";
 import { decodeInitialResponse } from "./base64.js";
+import { connectionLost } from "./buffered.js";
 import { DEFAULT_MAX_LINE_BYTES } from "./client.js";
 import type { LineTransport } from "./transport.js";
 
@@ -22,6 +23,14 @@ export interface ServerDialect {
   challenge(base64: string): string;
   success(): string;
   failure(error: SASLFailure | AuthenticationFailure): string;
+}
+
+/** What is served: a `SASLServerSession`, which writes a log, or anything else that knows the answers. */
+export interface ServedSession extends SASLInterface {
+  /** @param reason why the exchange ends, where the peer did not give up. */
+  abort(reason?: SASLFailure): Promise<SASLReply>;
+  /** Told of an attempt that was turned down before a mechanism began. */
+  refuse?(mechanism: string, reason: SASLFailure): void;
 }
 
 /** One exchange to run. */
@@ -45,18 +54,19 @@ export interface ServeExchange {
  *
  * @param intf the server session, or anything else that knows the answers.
  * @returns once the last line is written.
- * @throws {SASLFailure} `connection-lost`, after the session was told.
+ * @throws {SASLFailure} `connection-lost` when the wire is lost, after the session was told. The same code out of the
+ *   session is about another connection, such as its store's, and answered as a temporary failure.
  */
 export async function serveExchange(
   wire: LineTransport,
-  intf: SASLInterface,
+  intf: ServedSession,
   exchange: ServeExchange,
 ): Promise<ServeOutcome> {
   const { dialect } = exchange;
   try {
     await converse(wire, intf, exchange);
   } catch (thrown) {
-    const error = failureOf(thrown);
+    const error = isSASLError(thrown) ? thrown : unable(thrown);
     if (error.code === "connection-lost") throw error;
     await wire.write(dialect.failure(error));
     return { ok: false, error };
@@ -66,19 +76,31 @@ export async function serveExchange(
 }
 
 /** Returns when the session has said success and everything it had to say has been taken. */
-async function converse(wire: LineTransport, intf: SASLInterface, exchange: ServeExchange): Promise<void> {
-  const { mechanism, initial } = exchange;
-  let reply = await intf.initiate(mechanism, initial === undefined ? undefined : decodeInitialResponse(initial));
+async function converse(wire: LineTransport, intf: ServedSession, exchange: ServeExchange): Promise<void> {
+  const payload = initialResponse(intf, exchange);
   try {
+    let reply = await intf.initiate(exchange.mechanism, payload).catch(ofSession);
     while (reply.state === "challenge") {
-      reply = await intf.respond(await ask(wire, reply.payload, exchange));
+      const answer = await ask(wire, reply.payload, exchange);
+      reply = await intf.respond(answer).catch(ofSession);
     }
+    if (reply.state === "failure") throw new SASLFailure("aborted", "the session gave up");
+    await finalData(wire, reply, exchange);
   } catch (error) {
-    await intf.abort().catch(() => {}); // nothing to say to a session that has ended by itself
+    // For the log. A session that has ended by itself has nothing to say to it.
+    await intf.abort(error as SASLFailure).catch(() => {});
     throw error;
   }
-  if (reply.state === "failure") throw new SASLFailure("aborted", "the session gave up");
-  await finalData(wire, reply, exchange);
+}
+
+/** @throws {SASLFailure} `incorrect-encoding`, after the session was told: what it is for has not begun. */
+function initialResponse(intf: ServedSession, { mechanism, initial }: ServeExchange): Uint8Array | undefined {
+  try {
+    return initial === undefined ? undefined : decodeInitialResponse(initial);
+  } catch (error) {
+    intf.refuse?.(mechanism, error as SASLFailure);
+    throw error;
+  }
 }
 
 /** RFC 4422 §5 item 2b: these protocols have no field for data with success, so it goes as one more challenge (R-GEN-09). */
@@ -98,13 +120,24 @@ async function ask(wire: LineTransport, challenge: Uint8Array, exchange: ServeEx
     (wire as { discard?: () => void }).discard?.();
     throw new SASLFailure("unexpected-message", "lines were sent ahead of the challenge they would answer");
   }
-  await wire.write(dialect.challenge(encodeBase64(challenge)));
-  const line = await wire.readLine(maxLineBytes);
+  const text = dialect.challenge(encodeBase64(challenge));
+  let line: string;
+  try {
+    await wire.write(text);
+    line = await wire.readLine(maxLineBytes);
+  } catch (error) {
+    throw isSASLError(error) ? error : connectionLost(error);
+  }
   if (line === "*") throw new SASLFailure("aborted", "the client cancelled");
   return decodeBase64(line);
 }
 
-function failureOf(thrown: unknown): SASLFailure | AuthenticationFailure {
-  if (isSASLError(thrown)) return thrown;
-  return new SASLFailure("temporary", "authentication is not possible at present", { cause: thrown });
+/** What the session throws is about authentication, and never about the connection to the client. */
+function ofSession(thrown: unknown): never {
+  if (isSASLError(thrown) && thrown.code !== "connection-lost") throw thrown;
+  throw unable(thrown);
+}
+
+function unable(cause: unknown): SASLFailure {
+  return new SASLFailure("temporary", "authentication is not possible at present", { cause });
 }

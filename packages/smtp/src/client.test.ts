@@ -1,6 +1,8 @@
+import { linePair } from "sasl-lines";
 import { describe, expect, test } from "vitest";
 import { b64, bytes, Script, settled } from "../test/script.js";
 import { SASLClient } from "./client.js";
+import { runCommand } from "./greeting.js";
 
 function client(lines: readonly string[], options = {}): { intf: SASLClient; wire: Script } {
   const wire = new Script(lines);
@@ -65,6 +67,55 @@ describe("AUTH", () => {
     const { intf, wire } = client(["334 aGk=", "501 cancelled"]);
     expect(await settled(intf.initiate("PLAIN", bytes("x".repeat(500))))).toBe("unexpected-message");
     expect(wire.sent).toEqual(["AUTH PLAIN\r\n", "*\r\n"]);
+  });
+});
+
+describe("what is shown of the reply", () => {
+  test("R-GEN-30 the message is not in it where the server quotes the command", async () => {
+    const message = b64("\0alice\0correct horse");
+    const { intf } = client([
+      `500-5.5.1 Command unrecognized: "AUTH PLAIN ${message}"`,
+      `500 5.5.1 "${message.slice(0, 16)}..."`,
+    ]);
+    const error = await intf.initiate("PLAIN", bytes("\0alice\0correct horse")).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: "mechanism-unsupported",
+      text: `Command unrecognized: "AUTH PLAIN <${message.length} characters>" "<16 characters>..."`,
+    });
+    expect(String((error as { opaqueError: unknown }).opaqueError)).not.toContain(message.slice(0, 8));
+  });
+
+  test("R-GEN-30 nor is it in a success, nor in the reply to a later message", async () => {
+    const message = b64("correct horse battery");
+    const success = client([`235 2.7.0 ${message} accepted`]);
+    await success.intf.initiate("X", bytes("correct horse battery"));
+    expect(success.intf.completion?.text).toBe(`<${message.length} characters> accepted`);
+    const later = client(["334 ", `535 5.7.8 ${message}`]);
+    await later.intf.initiate("LOGIN");
+    await expect(later.intf.respond(bytes("correct horse battery"))).rejects.toMatchObject({
+      opaqueError: `535 5.7.8 <${message.length} characters>`,
+    });
+  });
+});
+
+describe("what came before the command", () => {
+  test("R-SMTP-18 any line fails it, 421 with its own meaning, and nothing is sent", async () => {
+    for (const [line, code] of [
+      ["334 ", "unexpected-message"],
+      ["235 2.7.0 in", "unexpected-message"],
+      ["535 no", "unexpected-message"],
+      ["what", "unexpected-message"],
+      ["421 4.4.2 Time is up", "temporary"],
+      ["421-4.4.2 Time", "temporary"],
+    ] as const) {
+      const { client: wire, server } = linePair({ secure: true });
+      server.write(`${line}\r\n`);
+      expect(await settled(new SASLClient(wire).initiate("X", bytes("hi")))).toBe(code);
+      expect(server.buffered).toBe(0);
+      server.write(`${line}\r\n`);
+      expect(await settled(runCommand(wire, "NOOP"))).toBe(code);
+      expect(server.buffered).toBe(0);
+    }
   });
 });
 

@@ -7,7 +7,7 @@ import { SASLFailure } from "sasl-core";
 import { type ClientDialect, LineClient, type LineReply, type LineTransport } from "sasl-lines";
 import { MAX_COMMAND_BYTES } from "./discovery.js";
 import { parseFailure } from "./errors.js";
-import { type Reply, ReplyReader } from "./reply.js";
+import { mayComeUnasked, type Reply, ReplyReader } from "./reply.js";
 
 /** How a client speaks. */
 export interface SASLClientOptions {
@@ -60,11 +60,16 @@ class AuthDialect implements ClientDialect {
     return command;
   }
 
+  /** RFC 4954 §4: one line, nothing but base64, which is not to be read as the text of a reply (R-SMTP-04). */
+  challenge(line: string): string | undefined {
+    return this.#raw.length === 0 && (line === "334" || line.startsWith("334 ")) ? line.slice(4) : undefined;
+  }
+
+  unsolicited(line: string): boolean {
+    return mayComeUnasked(line);
+  }
+
   read(line: string, answered: boolean): LineReply | undefined {
-    // RFC 4954 §4: one line, nothing but base64, which is not to be read as the text of a reply (R-SMTP-04).
-    if (this.#raw.length === 0 && (line === "334" || line.startsWith("334 "))) {
-      return { state: "challenge", base64: line.slice(4) };
-    }
     this.#raw.push(line);
     const reply = this.#reader.read(line);
     if (reply === undefined) return undefined;

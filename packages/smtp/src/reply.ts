@@ -71,6 +71,19 @@ export function parseReply(text: string): Reply | undefined {
   return undefined;
 }
 
+/**
+ * Whether a line may come before a command: none may, and 421 ends the connection (RFC 5321 §3.8).
+ *
+ * @throws {SASLFailure} `temporary` for 421.
+ */
+export function mayComeUnasked(line: string): false {
+  if (!/^421(?:[- ]|$)/.test(line)) return false;
+  throw new SASLFailure("temporary", "the server closes the connection", {
+    opaqueError: line,
+    text: printable(line.slice(4)),
+  });
+}
+
 /** Some servers leave out the space when there is no text (R-SMTP-04). */
 function parseLine(line: string): ReplyLine {
   const [, code, mark, text] = /^([2-5][0-9]{2})(?:([- ])(.*))?$/s.exec(line) ?? [];

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { SASLFailure, type SASLInterface, type ServeOutcome } from "sasl-core";
-import { type LineTransport, type ServerDialect, serveExchange } from "sasl-lines";
+import { SASLFailure, type ServeOutcome } from "sasl-core";
+import { type LineTransport, type ServedSession, type ServerDialect, serveExchange } from "sasl-lines";
 import { formatFailure } from "./errors.js";
 
 /** How the exchange is run. */
@@ -29,13 +29,14 @@ export interface ServeOptions {
  */
 export async function serve(
   wire: LineTransport,
-  intf: SASLInterface,
+  intf: ServedSession,
   args: string,
   options: ServeOptions = {},
 ): Promise<ServeOutcome> {
   const [, mechanism, initial] = /^([A-Za-z0-9_-]{1,20})(?: ([^ ]+))? *$/.exec(args) ?? [];
   if (mechanism === undefined) {
     const error = new SASLFailure("malformed-message", "AUTH takes a mechanism and perhaps an initial response");
+    intf.refuse?.((args.split(" ", 1)[0] as string).toUpperCase(), error);
     await wire.write("501 5.5.4 Syntax: AUTH mechanism [initial-response]\r\n");
     return { ok: false, error };
   }
