@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { SASLFailure } from "sasl-core";
 import { linePair, type ServerTransport } from "sasl-lines";
 import { describe, expect, test } from "vitest";
 import { bytes, settled } from "../test/script.js";
@@ -56,12 +57,20 @@ describe("commands", () => {
     ["two spaces", "a1  NOOP\r\n", /^a1 BAD /, false],
     ["a name that is none", "a1 {5}\r\n", /^a1 BAD /, false],
     ["a tag of 65 characters", `${"a".repeat(65)} NOOP\r\n`, /^\* BAD /, false],
-    ["a line over the limit", `a1 NOOP ${"x".repeat(200)}\r\n`, /^\* BAD /, false],
+    ["a line over the limit", `a1 NOOP ${"x".repeat(200)}\r\n`, /^\* BAD /, true],
     ["a literal over the limit", "a1 LOGIN {101}\r\n", /^a1 BAD \[TOOBIG\] /, false],
     ["a literal over the limit that follows at once", "a1 LOGIN {101+}\r\n", /^a1 BAD \[TOOBIG\] /, true],
     ["a literal over every limit", "a1 LOGIN {9999999999}\r\n", /^a1 BAD \[TOOBIG\] /, false],
     ["too many literals", `a1 LOGIN ${"{1+}\r\nx ".repeat(2)}{1+}\r\nx\r\n`, /^a1 BAD \[TOOBIG\] /, true],
-    ["literals around too long a line", `a1 LOGIN {1+}\r\nx${" y".repeat(100)}\r\n`, /^\* BAD /, false],
+    ["literals around too long a line", `a1 LOGIN {1+}\r\nx${" y".repeat(100)}\r\n`, /^a1 BAD /, true],
+    ["a name that is none, with a literal", "a1 X-FOO {14+}\r\na2 CAPABILITY\r\n", /^a1 BAD /, true],
+    ["a name that is none, with one that waits", "a1 X-FOO {14}\r\n", /^a1 BAD /, false],
+    ["a tag that is none, with a literal", "a(b FOO {14+}\r\na2 CAPABILITY\r\n", /^\* BAD /, true],
+    ["a tag and a literal alone", "a1 {14+}\r\na2 CAPABILITY\r\n", /^a1 BAD /, true],
+    ["a literal alone", "{14+}\r\na2 CAPABILITY\r\n", /^\* BAD /, true],
+    ["a literal in AUTHENTICATE", "a1 AUTHENTICATE PLAIN {14+}\r\na2 CAPABILITY\r\n", /^a1 BAD /, true],
+    ["too long a line with a literal", `a1 ID ${"x".repeat(100)} {14+}\r\na2 CAPABILITY\r\n`, /^\* BAD /, true],
+    ["a count of many digits", "a1 LOGIN {10000000000000+}\r\na2 CAPABILITY\r\n", /^a1 BAD \[TOOBIG\] /, true],
   ];
   for (const [why, input, reply, fatal] of faults) {
     test(`R-IMAP-18 ${why} is answered`, async () => {
@@ -69,6 +78,20 @@ describe("commands", () => {
       expect(fault).toMatchObject({ reply: expect.stringMatching(reply), fatal });
     });
   }
+
+  test("R-IMAP-18 zeros in front of a count do not make its octets a command", async () => {
+    const input = "a1 LOGIN {00000000000015+}\r\na2 CAPABILITY\r\n\r\n";
+    expect(await read(input)).toMatchObject({ literals: [bytes("a2 CAPABILITY\r\n")] });
+  });
+
+  test("R-IMAP-06 a literal is not asked for where there is something against it", async () => {
+    const { client, server } = linePair();
+    const error = new SASLFailure("channel-not-protected", "no");
+    const command = readCommand(server, {}, (name) => (name === "LOGIN" ? { reply: "NO no", error } : undefined));
+    client.write("a1 LOGIN {5}\r\n");
+    expect(await command).toEqual({ reply: "a1 NO no\r\n", fatal: false, commandName: "LOGIN", error });
+    expect(client.buffered).toBe(0);
+  });
 
   test("R-SMTP-21 a bare CR or LF is the end of it", async () => {
     for (const input of ["a1 NOOP\na2 NOOP\r\n", "a1 NOOP\ra2 NOOP\r\n", "a1 LOGIN {1+}\r\nx\ny\r\n"]) {

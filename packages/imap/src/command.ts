@@ -36,55 +36,108 @@ export interface CommandFault {
   readonly reply: string;
   /** True when nothing sensible can follow: close the connection after the reply. */
   readonly fatal: boolean;
+  /** The command's name in upper case, where it could be read. */
+  readonly commandName: string | undefined;
+  /** For the log. */
+  readonly error: SASLFailure;
 }
 
-const literalAtEnd: RegExp = /\{([0-9]{1,10})(\+?)\}$/;
+/** Why a server does not ask for the literals of a command. */
+export interface Objection {
+  /** Behind the tag and without CRLF. */
+  readonly reply: string;
+  readonly error: SASLFailure;
+}
+
+const literalAtEnd: RegExp = /\{([0-9]+)(\+?)\}$/;
 
 /**
  * Reads the next command. Asks for a client's literals as long as they are within the limits, of which nothing is
  * reserved in advance (R-IMAP-18).
  *
+ * @param objection what there is against asking for a literal of this command, by its name in upper case (R-IMAP-06).
  * @returns a fault for a command that cannot be read.
  * @throws {SASLFailure} `connection-lost`; `incorrect-encoding` for a bare CR or LF, after which nothing can be read.
  */
-export async function readCommand(wire: ServerTransport, limits: CommandLimits = {}): Promise<Command | CommandFault> {
+export async function readCommand(
+  wire: ServerTransport,
+  limits: CommandLimits = {},
+  objection?: (name: string) => Objection | undefined,
+): Promise<Command | CommandFault> {
   const line = await readLine(wire, limits.maxLineBytes ?? DEFAULT_MAX_LINE_BYTES);
-  return line === undefined ? tooLong : completeCommand(wire, line, limits);
+  return line === undefined ? tooLong() : completeCommand(wire, line, limits, objection);
 }
 
-/** The answer to a line over the limit; its tag may not even have been read. */
-export const tooLong: CommandFault = { reply: "* BAD Line is too long\r\n", fatal: false };
+/** The refusal of a line over the limit; its tag may not even have been read. */
+export function tooLong(tag = "*", name?: string): CommandFault {
+  return refusal(
+    undefined,
+    `${tag} BAD Line is too long`,
+    new SASLFailure("limit-exceeded", "a line is too long"),
+    name,
+  );
+}
+
+/**
+ * Every refusal of a command. A client that does not wait sends the octets of `{n+}` whatever is said to the line before
+ * them, and they are not to be read as commands: then, and when the line's end was not seen, nothing can follow
+ * (RFC 7888 §4, R-IMAP-18).
+ *
+ * @param line the last one that was read; `undefined` for one over the limit.
+ */
+function refusal(line: string | undefined, reply: string, error: SASLFailure, commandName?: string): CommandFault {
+  const fatal = line === undefined || literalAtEnd.exec(line)?.[2] === "+";
+  return { reply: `${reply}\r\n`, fatal, commandName, error };
+}
 
 /** The rest of a command whose first line has been read; see {@link readCommand}. */
 export async function completeCommand(
   wire: ServerTransport,
-  line: string,
+  first: string,
   limits: CommandLimits,
+  objection?: (name: string) => Objection | undefined,
 ): Promise<Command | CommandFault> {
   const { maxLineBytes = DEFAULT_MAX_LINE_BYTES, maxLiteralBytes = 4096, maxLiterals = 4 } = limits;
-  const [tag, rest] = cut(line, " ");
-  const [name] = cut(rest, " ");
-  if (!isTag(tag)) return { reply: "* BAD No tag\r\n", fatal: false };
-  if (!/^[A-Za-z]{1,32}$/.test(name)) return { reply: `${tag} BAD No command\r\n`, fatal: false };
+  const [tag, rest] = cut(first, " ");
+  const [word] = cut(rest, " ");
+  if (!isTag(tag)) return refusal(first, "* BAD No tag", malformed("a command without a tag"));
+  if (!/^[A-Za-z]{1,32}$/.test(word))
+    return refusal(first, `${tag} BAD No command`, malformed("a tag without a command"));
 
-  let text = rest.slice(name.length + 1);
+  const name = word.toUpperCase();
   const literals: Uint8Array[] = [];
-  // R-IMAP-04: what looks like a literal in AUTHENTICATE is a malformed initial response.
-  const takesLiterals = name.toUpperCase() !== "AUTHENTICATE";
-  for (let literal = literalAtEnd.exec(text); takesLiterals && literal; literal = literalAtEnd.exec(text)) {
-    const count = Number(literal[1]);
-    const onlyAnnounced = literal[2] === ""; // the octets come only when asked for (RFC 9051 §4.3)
-    if (count > maxLiteralBytes || literals.length >= maxLiterals) {
-      return { reply: `${tag} BAD [TOOBIG] Literal is too long\r\n`, fatal: !onlyAnnounced };
+  let text = rest.slice(word.length + 1);
+  let line = text;
+  for (;;) {
+    const [, count, plus] = literalAtEnd.exec(line) ?? [];
+    if (count === undefined) break;
+    const waits = plus === ""; // the octets come only when asked for (RFC 9051 §4.3)
+    if (name === "AUTHENTICATE") {
+      // R-IMAP-04: what looks like a literal is a malformed initial response.
+      if (waits) break;
+      return refusal(
+        line,
+        `${tag} BAD Initial responses are no literals`,
+        malformed("a literal in AUTHENTICATE"),
+        name,
+      );
     }
-    if (onlyAnnounced) await wire.write("+ Ready\r\n");
-    literals.push(await wire.readBytes(count));
+    if (Number(count) > maxLiteralBytes || literals.length >= maxLiterals) {
+      const error = new SASLFailure("limit-exceeded", "a literal is too long, or one too many");
+      return refusal(line, `${tag} BAD [TOOBIG] Literal is too long`, error, name);
+    }
+    if (waits) {
+      const against = objection?.(name);
+      if (against) return refusal(line, `${tag} ${against.reply}`, against.error, name);
+      await wire.write("+ Ready\r\n");
+    }
+    literals.push(await wire.readBytes(Number(count)));
     const more = await readLine(wire, Math.max(1, maxLineBytes - text.length));
-    if (more === undefined) return tooLong;
+    if (more === undefined) return tooLong(tag, name);
+    line = more;
     text += more;
-    if (more === "") break; // the literal was the end, and its own "{count}" is no new one
   }
-  return { tag, name: name.toUpperCase(), arguments: text, literals };
+  return { tag, name, arguments: text, literals };
 }
 
 /** `undefined` for a line over the limit. */
@@ -111,12 +164,12 @@ export function parseStrings(command: Pick<Command, "arguments" | "literals">): 
     if (quoted !== undefined) strings.push(unquote(quoted));
     else if (count !== undefined) {
       const octets = literals[literal++];
-      if (octets === undefined) throw malformed();
+      if (octets === undefined) throw malformed(notStrings);
       strings.push(decodeUtf8(octets));
     } else strings.push(utf8(atom as string));
     at = argument.lastIndex;
     if (at === text.length) break;
-    if (text[at++] !== " ") throw malformed();
+    if (text[at++] !== " ") throw malformed(notStrings);
   }
   return strings;
 }
@@ -127,7 +180,7 @@ const argument: RegExp = /"((?:[^"\\\r\n\0]|\\["\\])*)"|\{([0-9]+)\+?\}|([^\0-\x
 function matchAt(text: string, at: number): RegExpExecArray {
   argument.lastIndex = at;
   const match = argument.exec(text);
-  if (match === null) throw malformed();
+  if (match === null) throw malformed(notStrings);
   return match;
 }
 
@@ -141,6 +194,8 @@ function utf8(text: string): string {
   return text;
 }
 
-function malformed(): SASLFailure {
-  return new SASLFailure("malformed-message", "the arguments are not strings");
+const notStrings = "the arguments are not strings";
+
+function malformed(message: string): SASLFailure {
+  return new SASLFailure("malformed-message", message);
 }

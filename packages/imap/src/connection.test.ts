@@ -210,6 +210,95 @@ describe("LOGIN", () => {
     expect(await say("2 LOGIN ((((")).toMatch(/^2 NO \[PRIVACYREQUIRED\] /);
     expect(asked).toEqual([]);
   });
+
+  test("R-IMAP-06 nor is a password asked for with '+', before the login or after it", async () => {
+    const { say } = await talk({}, { secure: false });
+    expect(await say("1 LOGIN {5}")).toMatch(/^1 NO \[PRIVACYREQUIRED\] /);
+    expect(await say("2 SELECT {5}")).toMatch(/^2 BAD /);
+    const inside = await talk({ onAuthenticated: async (_, connection) => void (await connection.nextCommand()) });
+    await inside.say(`1 ${ok}`);
+    expect(await inside.say("2 LOGIN {5}")).toMatch(/^2 BAD /);
+  });
+});
+
+describe("R-IMAP-18 octets behind a refused line", () => {
+  const rows: readonly [why: string, input: string, reply: RegExp][] = [
+    ["a name that is none", "1 X-FOO {14+}\r\n2 CAPABILITY\r\n\r\n", /^1 BAD /],
+    ["a tag that is none", "1(2 FOO {14+}\r\n2 CAPABILITY\r\n\r\n", /^\* BAD /],
+    ["AUTHENTICATE", "1 AUTHENTICATE SCRAM-SHA-256 {14+}\r\n2 CAPABILITY\r\n\r\n", /^1 BAD /],
+    ["too long a line", `1 ID ${"x".repeat(13_000)} {14+}\r\n2 CAPABILITY\r\n\r\n`, /^\* BAD /],
+  ];
+  for (const [why, input, reply] of rows) {
+    test(`are no commands: ${why}`, async () => {
+      const { client, running } = await talk();
+      client.write(input);
+      expect(await rest(client)).toEqual([expect.stringMatching(reply), expect.stringMatching(/^\* BYE /)]);
+      await running;
+    });
+
+    test(`nor after the login: ${why}`, async () => {
+      const seen: unknown[] = [];
+      const { client, say, running } = await talk({
+        onAuthenticated: async (_, connection) => {
+          for (let command = await connection.nextCommand(); command; command = await connection.nextCommand())
+            seen.push(command);
+        },
+      });
+      await say(`0 ${ok}`);
+      client.write(input);
+      expect(await rest(client)).toEqual([expect.stringMatching(reply), expect.stringMatching(/^\* BYE /)]);
+      await running;
+      expect(seen).toEqual([]);
+    });
+  }
+});
+
+describe("the log", () => {
+  async function logged(lines: readonly string[], secure = true): Promise<{ outcomes: string[]; failures: string[] }> {
+    const outcomes: string[] = [];
+    const failures: string[] = [];
+    const noted = new SASLServer({
+      mechanisms: [plain, login, cramMd5, scramSha256],
+      accounts: memoryAccounts({ alice: "secret" }),
+      onOutcome: ({ mechanism, code }) => void outcomes.push(`${mechanism} ${code}`),
+    });
+    const onFailure = ({ code }: { code: string }): void => void failures.push(code);
+    const { client, running } = await talk({ server: noted, onFailure }, { secure });
+    for (const line of lines) {
+      client.write(`${line}\r\n`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    client.close();
+    await running;
+    return { outcomes, failures };
+  }
+
+  const rows: readonly [why: string, lines: string[], outcome: string, secure?: boolean][] = [
+    ["bad base64 as initial response", ["1 AUTHENTICATE PLAIN !!!"], "PLAIN incorrect-encoding"],
+    ["a quoted initial response", ['1 AUTHENTICATE SCRAM-SHA-256 "biws"'], "SCRAM-SHA-256 incorrect-encoding"],
+    ["a literal that waits", ["1 AUTHENTICATE PLAIN {4}"], "PLAIN incorrect-encoding"],
+    ["a literal that does not", ["1 AUTHENTICATE PLAIN {4+}"], " malformed-message"],
+    ["no mechanism", ["1 AUTHENTICATE"], " malformed-message"],
+    ["a mechanism that is none", ["1 AUTHENTICATE PL;AIN"], " malformed-message"],
+    ["too many arguments", ["1 AUTHENTICATE plain = ="], "PLAIN malformed-message"],
+    ["LOGIN without a password", ["1 LOGIN alice"], "PLAIN malformed-message"],
+    ["LOGIN with a literal over the limit", ["1 LOGIN {5000}"], "PLAIN limit-exceeded"],
+    ["LOGIN where it is disabled", ["1 LOGIN alice secret"], "PLAIN channel-not-protected", false],
+    ["the same with literals", ["1 LOGIN {5}"], "PLAIN channel-not-protected", false],
+    ["bad base64 later", ["1 AUTHENTICATE PLAIN", "!"], "PLAIN incorrect-encoding"],
+    ["too long a line later", ["1 AUTHENTICATE PLAIN", "A".repeat(13_000)], "PLAIN limit-exceeded"],
+    ["a cancellation", ["1 AUTHENTICATE PLAIN", "*"], "PLAIN aborted"],
+  ];
+  for (const [why, lines, outcome, secure] of rows) {
+    test(`R-GEN-31 has ${why}, once: ${outcome}`, async () => {
+      const code = outcome.split(" ")[1];
+      expect(await logged(lines, secure)).toEqual({ outcomes: [outcome], failures: [code] });
+    });
+  }
+
+  test("R-LIM-05 has a connection that was lost as that", async () => {
+    expect((await logged(["1 AUTHENTICATE PLAIN"])).outcomes).toEqual(["PLAIN connection-lost"]);
+  });
 });
 
 describe("STARTTLS", () => {
@@ -364,7 +453,7 @@ describe("limits", () => {
     await gone.running;
     good.client.write(`${b64("\0alice\0secret")}\r\n`);
     expect(await good.client.readLine(1000)).toMatch(/^1 OK /);
-    expect(events).toEqual(["192.0.2.1 temporary", "192.0.2.1 aborted", "192.0.2.1 undefined"]);
+    expect(events).toEqual(["192.0.2.1 temporary", "192.0.2.1 connection-lost", "192.0.2.1 undefined"]);
   });
 
   test("R-LIM-08 failures can be counted and slowed down by peer, and nobody else waits for it", async () => {

@@ -4,13 +4,14 @@
  *
  * @module
  */
-import type { SASLFailure, ServerResult } from "sasl-core";
+import { SASLFailure, type ServerResult } from "sasl-core";
 import { LineConnection, type LineConnectionOptions, type MaybePromise, type ServerTransport } from "sasl-lines";
 import {
   type Command,
   type CommandFault,
   type CommandLimits,
   completeCommand,
+  type Objection,
   readCommand,
   tooLong,
 } from "./command.js";
@@ -52,11 +53,11 @@ export class IMAPConnection<W extends ServerTransport = ServerTransport> extends
   async nextCommand(): Promise<Command | undefined> {
     for (;;) {
       this.touch();
-      const command = await this.#usable(await readCommand(this.wire, this.options));
+      const command = await this.#usable(await readCommand(this.wire, this.options, againstSecond));
       if (command === "over") return undefined;
       if (command === "fault") continue;
-      if (["AUTHENTICATE", "LOGIN", "STARTTLS"].includes(command.name)) {
-        await this.wire.write(`${command.tag} BAD Already authenticated\r\n`);
+      if (againstSecond(command.name)) {
+        await this.wire.write(`${command.tag} ${already.reply}\r\n`);
       } else if (command.name === "CAPABILITY") await this.#tell(command.tag);
       else return command;
     }
@@ -71,7 +72,8 @@ export class IMAPConnection<W extends ServerTransport = ServerTransport> extends
   }
 
   protected override async turn(line: string | SASLFailure): Promise<boolean> {
-    const read = typeof line === "string" ? await completeCommand(this.wire, line, this.options) : tooLong;
+    const against = (name: string): Objection | undefined => this.#objection(name);
+    const read = typeof line === "string" ? await completeCommand(this.wire, line, this.options, against) : tooLong();
     const command = await this.#usable(read);
     if (typeof command === "string") return command === "fault";
     await this.#answer(command);
@@ -84,8 +86,11 @@ export class IMAPConnection<W extends ServerTransport = ServerTransport> extends
   /** Writes what there is to say to a command that cannot be read, and to LOGOUT. */
   async #usable(command: Command | CommandFault): Promise<Command | "fault" | "over"> {
     if ("reply" in command) {
-      await this.wire.write(command.reply);
-      return command.fatal ? "over" : "fault";
+      const { reply, fatal, commandName: name, error } = command;
+      const text = fatal ? `${reply}* BYE Nothing more can be read\r\n` : reply;
+      if (this.result || (name !== "AUTHENTICATE" && name !== "LOGIN")) await this.wire.write(text);
+      else await this.#deny(name === "LOGIN" ? "PLAIN" : "", text, error);
+      return fatal ? "over" : "fault";
     }
     if (command.name !== "LOGOUT") return command;
     await this.wire.write(`* BYE Logging out\r\n${command.tag} OK Logged out\r\n`);
@@ -109,14 +114,35 @@ export class IMAPConnection<W extends ServerTransport = ServerTransport> extends
         return this.wire.write(`${tag} BAD STARTTLS is not possible\r\n`);
       case "AUTHENTICATE":
         return this.attempt((session) => serve(this.wire, session, command, this.#serving));
-      case "LOGIN":
-        if (this.#plainOffered)
-          return this.attempt((session) => serveLogin(this.wire, session, command, this.#serving));
-        this.failed(); // R-IMAP-06: the arguments are not looked at
-        return this.wire.write(`${tag} NO [PRIVACYREQUIRED] LOGIN is disabled\r\n`);
+      case "LOGIN": {
+        const against = this.#objection(name); // R-IMAP-06: the arguments are not looked at
+        if (against) return this.#deny("PLAIN", `${tag} ${against.reply}\r\n`, against.error);
+        return this.attempt((session) => serveLogin(this.wire, session, command, this.#serving));
+      }
       default:
-        return this.wire.write(`${tag} BAD Unknown command, or not before authentication\r\n`);
+        return this.wire.write(`${tag} ${unknown.reply}\r\n`);
     }
+  }
+
+  /** What there is against a command with arguments of any length; LOGIN is one under the name of PLAIN. */
+  #objection(name: string): Objection | undefined {
+    if (name !== "LOGIN") return unknown;
+    if (this.#plainOffered) return undefined;
+    if (this.wire.secure) {
+      const error = new SASLFailure("mechanism-unsupported", "LOGIN is disabled");
+      return { reply: "NO [CANNOT] LOGIN is disabled", error };
+    }
+    const error = new SASLFailure("channel-not-protected", "LOGIN is disabled without TLS");
+    return { reply: "NO [PRIVACYREQUIRED] LOGIN is disabled", error };
+  }
+
+  /** Turns an attempt down that no session could take, counts it and has it logged. @param reply with CRLF. */
+  #deny(mechanism: string, reply: string, error: SASLFailure): Promise<boolean> {
+    return this.attempt(async (session) => {
+      session.refuse(mechanism, error);
+      await this.wire.write(reply);
+      return { ok: false, error };
+    });
   }
 
   get #serving(): ServeOptions {
@@ -126,6 +152,21 @@ export class IMAPConnection<W extends ServerTransport = ServerTransport> extends
   get #plainOffered(): boolean {
     return this.options.server.mechanisms(this.about()).includes("PLAIN");
   }
+}
+
+const unknown: Objection = {
+  reply: "BAD Unknown command, or not before authentication",
+  error: new SASLFailure("unexpected-message", "a command that is unknown before authentication"),
+};
+
+const already: Objection = {
+  reply: "BAD Already authenticated",
+  error: new SASLFailure("unexpected-message", "a second authentication"),
+};
+
+/** R-IMAP-06 */
+function againstSecond(name: string): Objection | undefined {
+  return name === "AUTHENTICATE" || name === "LOGIN" || name === "STARTTLS" ? already : undefined;
 }
 
 const afterLogin: readonly string[] = ["IMAP4rev1", "LITERAL-"];

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { SASLFailure, type SASLInterface, type ServeOutcome } from "sasl-core";
-import { type LineTransport, type ServerDialect, serveExchange } from "sasl-lines";
+import { SASLFailure, type ServeOutcome } from "sasl-core";
+import { type LineTransport, type ServedSession, type ServerDialect, serveExchange } from "sasl-lines";
 import { formatFailure } from "./errors.js";
+import { cut } from "./status.js";
 import { checkTag } from "./tag.js";
 
 /** An AUTHENTICATE command as it was read. */
@@ -34,7 +35,7 @@ export interface ServeOptions {
  */
 export async function serve(
   wire: LineTransport,
-  intf: SASLInterface,
+  intf: ServedSession,
   command: AuthenticateCommand,
   options: ServeOptions = {},
 ): Promise<ServeOutcome> {
@@ -45,6 +46,7 @@ export async function serve(
       "malformed-message",
       "AUTHENTICATE takes a mechanism and perhaps an initial response",
     );
+    intf.refuse?.(cut(command.arguments, " ")[0].toUpperCase(), error);
     await wire.write(dialect.failure(error));
     return { ok: false, error };
   }
