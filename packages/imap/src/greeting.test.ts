@@ -31,7 +31,8 @@ describe("greeting", () => {
   const bad: readonly [line: string, code: string][] = [
     ["* BYE [UNAVAILABLE] later", "temporary"],
     ["* BYE go away", "connection-lost"],
-    ["* NO no", "refused"],
+    ["* NO no", "malformed-message"],
+    ["* BYE [AUTHENTICATIONFAILED] no", "connection-lost"],
     ["220 mail.example.com ESMTP", "malformed-message"],
     ["a1 OK done", "malformed-message"],
     ["OK hi", "malformed-message"],
@@ -55,6 +56,16 @@ describe("STARTTLS", () => {
     expect(announced.mechanisms).toEqual(["PLAIN"]);
     expect(announcedBefore?.mechanisms).toEqual(["EVIL"]);
     expect([wire.sent, after.sent]).toEqual([["a1 STARTTLS\r\n"], ["a2 CAPABILITY\r\n"]]);
+  });
+
+  test("R-IMAP-11 what is announced before TLS is told, also when TLS is not to be had then", async () => {
+    for (const lines of [["a1 OK begin"], ["a1 NO no"], []]) {
+      const seen: (readonly string[])[] = [];
+      const onBefore = ({ mechanisms }: { mechanisms: readonly string[] }): void => void seen.push(mechanisms);
+      const { upgrade } = upgrading(["* CAPABILITY IMAP4rev1 AUTH=PLAIN", "a2 OK done"]);
+      await settled(greet(new Script([greeting, ...lines], false), { upgrade, onBefore, tag: tags() }));
+      expect(seen).toEqual([["EVIL"]]);
+    }
   });
 
   const refusals: readonly [id: string, why: string, lines: string[], code: string][] = [
@@ -89,7 +100,7 @@ describe("STARTTLS", () => {
 
   test("R-IMAP-10 clear text behind the OK is an attack", async () => {
     const wire = new Script([greeting, "a1 OK begin"], false);
-    wire.buffered = 20;
+    wire.trailing = 20;
     const { after, upgrade } = upgrading([]);
     expect(await settled(greet(wire, { upgrade, tag: tags() }))).toBe("peer-not-verified");
     expect(after.sent).toEqual([]);

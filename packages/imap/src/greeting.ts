@@ -7,7 +7,7 @@
 import { SASLFailure } from "sasl-core";
 import type { LineTransport } from "sasl-lines";
 import { type Announcement, discover, hasCapabilities } from "./discovery.js";
-import { parseFailure } from "./errors.js";
+import { commandFailure } from "./errors.js";
 import { type CommandOptions, runCommand } from "./responses.js";
 import { cut, parseStatus } from "./status.js";
 import { tagGenerator } from "./tag.js";
@@ -19,6 +19,11 @@ export interface GreetOptions<W extends LineTransport> extends CommandOptions {
    * TLS is required: a server that does not offer it, refuses it or greets with PREAUTH is not talked to any further.
    */
   readonly upgrade?: ((wire: W) => Promise<W>) | undefined;
+  /**
+   * Told, with `upgrade`, what the server announces before TLS, also when TLS is not to be had then. To show to people and
+   * for nothing else: anybody may have written it (R-IMAP-11).
+   */
+  readonly onBefore?: ((announced: Announcement) => void) | undefined;
 }
 
 /** A connection ready to log in on. */
@@ -52,6 +57,7 @@ export async function greet<W extends LineTransport>(wire: W, options: GreetOpti
   // R-IMAP-12: STARTTLS is not to be had any more in the authenticated state.
   if (preauthenticated) throw new SASLFailure("channel-not-protected", "the server wants no TLS before authentication");
   const announcedBefore = greeted ?? (await capabilities(wire, speaking));
+  options.onBefore?.(announcedBefore);
   const secured = await startTls(wire, announcedBefore, upgrade, speaking);
   return { wire: secured, announced: await capabilities(secured, speaking), announcedBefore, preauthenticated };
 }
@@ -59,8 +65,9 @@ export async function greet<W extends LineTransport>(wire: W, options: GreetOpti
 function isPreauth(line: string): boolean {
   const [tag, rest] = cut(line, " ");
   const { status } = parseStatus(rest);
-  if (tag !== "*" || status === undefined) throw new SASLFailure("malformed-message", "this is no IMAP greeting");
-  if (status !== "OK" && status !== "PREAUTH") throw parseFailure(rest);
+  if (tag === "*" && status === "BYE") throw commandFailure(rest);
+  if (tag !== "*" || (status !== "OK" && status !== "PREAUTH"))
+    throw new SASLFailure("malformed-message", "this is no IMAP greeting");
   return status === "PREAUTH";
 }
 

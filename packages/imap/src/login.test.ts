@@ -75,6 +75,27 @@ describe("the client's LOGIN", () => {
   });
 });
 
+describe("what is shown of the answer", () => {
+  test("R-GEN-30 a password that the server quotes is not in the error, nor in what is said in between", async () => {
+    const password = 'se"cret';
+    const credentials = { username: "alice", password };
+    const lines = ['* BAD what is "se\\"cret"', 'a1 BAD Unknown command LOGIN "alice" "se\\"cret" (se"cret)'];
+    const seen: string[] = [];
+    const options = { tag: tags(), onUntagged: (line: string) => void seen.push(line) };
+    await expect(login(new Script(lines), discover(""), credentials, options)).rejects.toMatchObject({
+      text: 'Unknown command LOGIN "alice" <7 characters> (<7 characters>)',
+    });
+    expect(seen).toEqual(["* BAD what is <7 characters>"]);
+    const short = login(
+      new Script(['a1 NO "OK" NO']),
+      discover(""),
+      { username: "a", password: "OK" },
+      { tag: tags() },
+    );
+    await expect(short).rejects.toMatchObject({ code: "refused", text: "<2 characters> NO" });
+  });
+});
+
 describe("the server's LOGIN", () => {
   const server = new SASLServer({
     mechanisms: [plain],

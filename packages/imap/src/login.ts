@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { SASLFailure, type SASLInterface, type ServeOutcome } from "sasl-core";
+import { SASLFailure, type ServeOutcome } from "sasl-core";
 import { encodeUtf8 } from "sasl-core/plugin";
-import { type LineTransport, serveExchange } from "sasl-lines";
+import { type LineTransport, type ServedSession, serveExchange } from "sasl-lines";
 import { type Command, parseStrings } from "./command.js";
 import type { Announcement } from "./discovery.js";
 import { type CommandOptions, type Completion, runCommand } from "./responses.js";
@@ -66,7 +66,24 @@ export async function login(
     throw new SASLFailure("channel-not-protected", "LOGIN needs an encrypted channel");
   }
   const command = formatLogin(credentials, { utf8: announced.capabilities.has("IMAP4REV2") });
-  return runCommand(wire, command, options);
+  return runCommand(masked(wire, credentials.password), command, options);
+}
+
+/** The transport without the password where the server quotes it (R-GEN-30), unless it is as short as half of all words. */
+function masked(wire: LineTransport, password: string): LineTransport {
+  const quoted = quote(password, true);
+  const mask = `<${password.length} characters>`;
+  return {
+    secure: wire.secure,
+    get buffered() {
+      return wire.buffered;
+    },
+    write: (text) => wire.write(text),
+    async readLine(maxBytes) {
+      const line = (await wire.readLine(maxBytes)).replaceAll(quoted, mask);
+      return password.length < 4 ? line : line.replaceAll(password, mask);
+    },
+  };
 }
 
 /**
@@ -78,7 +95,7 @@ export async function login(
  */
 export async function serveLogin(
   wire: LineTransport,
-  intf: SASLInterface,
+  intf: ServedSession,
   command: Command,
   options: ServeOptions = {},
 ): Promise<ServeOutcome> {
@@ -88,13 +105,14 @@ export async function serveLogin(
     payload = plainMessage(command);
   } catch (thrown) {
     const error = thrown as SASLFailure;
+    intf.refuse?.("PLAIN", error);
     await wire.write(dialect.failure(error));
     return { ok: false, error };
   }
-  const session: SASLInterface = {
+  const session: ServedSession = {
     initiate: () => intf.initiate("PLAIN", payload),
     respond: (message) => intf.respond(message),
-    abort: () => intf.abort(),
+    abort: (reason) => intf.abort(reason),
   };
   return serveExchange(wire, session, { mechanism: "PLAIN", initial: undefined, dialect, pipelining: true });
 }
