@@ -207,6 +207,42 @@ describe("AUTH", () => {
   });
 });
 
+describe("the log", () => {
+  const rows: readonly [why: string, lines: string[], outcome: string][] = [
+    ["bad base64 as initial response", ["AUTH PLAIN !!!"], "PLAIN incorrect-encoding"],
+    ["no mechanism", ["AUTH"], " malformed-message"],
+    ["a name that is none", ["AUTH PL;AIN x"], " malformed-message"],
+    ["too many arguments", ["auth plain = ="], "PLAIN malformed-message"],
+    ["bad base64 later", ["AUTH PLAIN", "!"], "PLAIN incorrect-encoding"],
+    ["too long a line later", ["AUTH PLAIN", "A".repeat(13_000)], "PLAIN limit-exceeded"],
+    ["an early answer", [`AUTH PLAIN\r\n${b64("\0alice\0secret")}`], "PLAIN unexpected-message"],
+    ["a cancellation", ["AUTH PLAIN", "*"], "PLAIN aborted"],
+    ["a lost connection", ["AUTH PLAIN"], "PLAIN connection-lost"],
+  ];
+  for (const [why, lines, outcome] of rows) {
+    test(`R-GEN-31 has ${why}, once: ${outcome}`, async () => {
+      const outcomes: string[] = [];
+      const failures: string[] = [];
+      const noted = new SASLServer({
+        mechanisms: [plain],
+        accounts: memoryAccounts({ alice: "secret" }),
+        onOutcome: ({ mechanism, code }) => void outcomes.push(`${mechanism} ${code}`),
+      });
+      const { client, running, say } = await talk({ server: noted, onFailure: ({ code }) => void failures.push(code) });
+      await say("EHLO client");
+      for (const line of lines) {
+        client.write(`${line}\r\n`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      client.close();
+      await running;
+      expect(outcomes).toEqual([outcome]);
+      const code = outcome.split(" ")[1];
+      expect(failures).toEqual(code === "connection-lost" ? [] : [code]);
+    });
+  }
+});
+
 describe("STARTTLS", () => {
   test("R-SMTP-15 what follows in the same segment is never executed, and everything begins anew", async () => {
     const inner = linePair({ secure: true });
@@ -403,6 +439,80 @@ describe("mail", () => {
     await say("MAIL FROM:<a@b>");
     for (let i = 0; i < 100; i++) await say("RCPT TO:<c@d>");
     expect(await say("RCPT TO:<c@d>")).toMatch(/^452 4\.5\.3 /);
+  });
+
+  test("a message that is refused never looks whole to the handler, whatever else it does", async () => {
+    for (const [limits, content, reply, seen] of [
+      [{ maxMessageBytes: 20 }, "first\r\nsecond\r\nthird\r\nfourth", /^552 5\.3\.4 /, ["first", "second"]],
+      [{}, `first\r\n${"x".repeat(70_000)}\r\nlast`, /^554 5\.6\.0 /, ["first"]],
+    ] as const) {
+      for (const swallow of [false, true]) {
+        const lines: string[] = [];
+        let failure: unknown;
+        const { say } = await mailer({
+          ...limits,
+          onMessage: async (_, content) => {
+            try {
+              for await (const line of content) lines.push(line);
+            } catch (error) {
+              failure = error;
+              if (!swallow) throw error;
+            }
+          },
+        });
+        await say("MAIL FROM:<a@b>");
+        await say("RCPT TO:<c@d>");
+        await say("DATA");
+        expect(await say(`${content}\r\n.`)).toMatch(reply);
+        expect(lines).toEqual(seen);
+        expect(failure).toMatchObject({ code: "limit-exceeded" });
+        expect(await say("NOOP")).toMatch(/^250 /);
+      }
+    }
+  });
+
+  test("a handler's own SASLError is a temporary failure like any other", async () => {
+    for (const code of ["connection-lost", "incorrect-encoding", "temporary"] as const) {
+      const { say } = await mailer({ onMessage: () => Promise.reject(new SASLFailure(code, "the relay refused us")) });
+      await say("MAIL FROM:<a@b>");
+      await say("RCPT TO:<c@d>");
+      await say("DATA");
+      expect(await say("hi\r\n.")).toMatch(/^451 4\.3\.0 /);
+      expect(await say("NOOP")).toMatch(/^250 /);
+    }
+  });
+
+  test("R-LIM-05 a connection lost within a message is lost to the handler too, also to one that hides it", async () => {
+    for (const hide of [false, true]) {
+      let failure: unknown;
+      const { client, say, running } = await mailer({
+        onMessage: async (_, lines) => {
+          try {
+            for await (const _line of lines);
+          } catch (error) {
+            failure = error;
+            if (!hide) throw error;
+          }
+        },
+      });
+      await say("MAIL FROM:<a@b>");
+      await say("RCPT TO:<c@d>");
+      await say("DATA");
+      client.write("half\r\n");
+      client.close();
+      await running;
+      expect(failure).toMatchObject({ code: "connection-lost" });
+    }
+  });
+
+  test("SIZE= above the largest message is refused at once", async () => {
+    const { say } = await mailer({ maxMessageBytes: 1000 });
+    expect(await say("MAIL FROM:<a@b> SIZE=1001")).toMatch(/^552 5\.3\.4 /);
+    expect(await say("MAIL FROM:<a@b> size=99999999999999999999")).toMatch(/^552 5\.3\.4 /);
+    for (const size of ["", "x", "-1", "1e3", "999999999999999999999"])
+      expect(await say(`MAIL FROM:<a@b> SIZE=${size}`)).toMatch(/^501 /);
+    expect(await say("RCPT TO:<c@d>")).toMatch(/^503 /);
+    expect(await say("MAIL FROM:<a@b> SIZE=1000")).toMatch(/^250 /);
   });
 
   test("R-SMTP-21 a bare LF in the content ends the session, so that no end can be smuggled in", async () => {

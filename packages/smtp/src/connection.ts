@@ -7,7 +7,7 @@
 import type { SASLFailure, ServerResult } from "sasl-core";
 import { LineConnection, type LineConnectionOptions, type MaybePromise, type ServerTransport } from "sasl-lines";
 import { announce } from "./discovery.js";
-import { type Envelope, MailTransaction, type MessageHandler, SYNTAX } from "./mail.js";
+import { type Envelope, MailTransaction, type MessageHandler } from "./mail.js";
 import { serve } from "./server.js";
 
 /** What all connections of one listener have in common. Make it once. */
@@ -127,8 +127,8 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> extends
     if (!this.#greeted) return this.#say("503 5.5.1 EHLO first");
     if (verb === "MAIL") {
       if (this.#mail) return this.#say("503 5.5.1 A mail transaction is going on");
-      const mail = MailTransaction.begin(args, this.options.trusts?.(result) ?? false);
-      if (mail === undefined) return this.#say(SYNTAX);
+      const mail = MailTransaction.begin(args, this.options.trusts?.(result) ?? false, this.options);
+      if (typeof mail === "string") return this.#say(mail);
       this.#mail = mail;
       return this.#say("250 2.1.0 OK");
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isSASLError, type SASLFailure, type ServerResult } from "sasl-core";
+import { SASLFailure, type ServerResult } from "sasl-core";
 import type { LineTransport, MaybePromise } from "sasl-lines";
 import { parseMailAuth } from "./mail-auth.js";
 
@@ -20,7 +20,8 @@ export interface Envelope {
 
 /**
  * Takes a message. Lines come without CRLF and without the dots of transparency, as UTF-8 text; what is not read is dropped.
- * What it throws makes the reply a temporary failure; a text it returns is shown behind `250 2.0.0`.
+ * What it throws makes the reply a temporary failure; a text it returns is shown behind `250 2.0.0`. Reading the lines
+ * throws as soon as the message is refused, too long as a whole or in one line: only a message whose lines have ended is one.
  */
 export type MessageHandler = (envelope: Envelope, lines: AsyncIterable<string>) => MaybePromise<unknown>;
 
@@ -31,8 +32,11 @@ interface MessageLimits {
 }
 
 /** Reply to an argument that does not parse; also to a malformed AUTH= (R-SMTP-19). */
-export const SYNTAX = "501 5.5.4 Syntax error in parameters";
+const SYNTAX = "501 5.5.4 Syntax error in parameters";
 
+const TOO_BIG = "552 5.3.4 Message is too big";
+
+const MAX_MESSAGE_BYTES = 10_485_760;
 const MAX_RECIPIENTS = 100;
 const MAX_CONTENT_LINE_BYTES = 65_536;
 
@@ -42,25 +46,35 @@ export class MailTransaction {
   readonly submitter: string | undefined;
   readonly recipients: string[] = [];
   #bytes = 0;
-  #tooLong = false;
   #ended = false;
+  /** The reply to a message that is refused for its content. */
+  #refused: string | undefined;
+  /** What reading failed with. */
+  #broken: { readonly error: unknown } | undefined;
 
   private constructor(from: string, submitter: string | undefined) {
     this.from = from;
     this.submitter = submitter;
   }
 
-  /** Reads the arguments of MAIL. @returns `undefined` when they do not parse. */
-  static begin(args: string, trusted: boolean): MailTransaction | undefined {
+  /** Reads the arguments of MAIL. @returns the reply when they do not parse or say that the message is too big. */
+  static begin(
+    args: string,
+    trusted: boolean,
+    { maxMessageBytes = MAX_MESSAGE_BYTES }: MessageLimits,
+  ): MailTransaction | string {
     const path = parsePath("FROM", args);
-    if (path === undefined) return undefined;
+    if (path === undefined) return SYNTAX;
     let submitter: string | undefined;
     for (const parameter of path.parameters) {
+      const [, size] = /^SIZE=(.*)$/i.exec(parameter) ?? [];
+      if (size !== undefined && !/^[0-9]{1,20}$/.test(size)) return SYNTAX;
+      if (size !== undefined && Number(size) > maxMessageBytes) return TOO_BIG; // RFC 1870 §6.1
       if (!/^AUTH=/i.test(parameter)) continue;
       try {
         submitter = parseMailAuth(parameter.slice(5), trusted);
       } catch {
-        return undefined;
+        return SYNTAX;
       }
     }
     return new MailTransaction(path.address, submitter);
@@ -81,44 +95,54 @@ export class MailTransaction {
    * @throws {SASLFailure} `connection-lost`; `incorrect-encoding` for bare line ends, after which nothing can be read.
    */
   async receive(wire: LineTransport, envelope: Envelope, limits: MessageLimits): Promise<string> {
-    const { onMessage, maxMessageBytes = 10_485_760 } = limits;
-    const lines = this.#lines(wire, maxMessageBytes);
+    const { onMessage, maxMessageBytes = MAX_MESSAGE_BYTES } = limits;
     let text: unknown;
     let failed = false;
     try {
-      text = await onMessage?.(envelope, lines);
-    } catch (error) {
-      if (isSASLError(error)) throw error;
-      failed = true;
+      text = await onMessage?.(envelope, this.#lines(wire, maxMessageBytes));
+    } catch {
+      failed = true; // whatever it is; what reading threw comes again below
     }
-    for await (const _ of this.#lines(wire, maxMessageBytes)) {
-      // What the handler left is read and dropped.
-    }
-    if (this.#bytes > maxMessageBytes) return "552 5.3.4 Message is too big";
-    if (this.#tooLong) return "554 5.6.0 A line is too long";
+    while (!this.#ended) await this.#next(wire, maxMessageBytes); // what the handler left is dropped
+    if (this.#refused) return this.#refused;
     return failed
       ? "451 4.3.0 Message could not be taken"
       : `250 2.0.0 ${(typeof text === "string" && oneLine(text)) || "OK"}`;
   }
 
-  /** Lines up to the one with a single dot (RFC 5321 §4.5.2), each once whoever asks; none beyond the limit. */
+  /** Lines up to the one with a single dot (RFC 5321 §4.5.2), each once whoever asks. */
   async *#lines(wire: LineTransport, maxBytes: number): AsyncGenerator<string, void, void> {
-    while (!this.#ended) {
-      let line: string;
-      try {
-        line = await wire.readLine(MAX_CONTENT_LINE_BYTES);
-      } catch (error) {
-        if ((error as SASLFailure).code !== "limit-exceeded") throw error;
-        this.#tooLong = true;
-        continue;
-      }
-      if (line === ".") {
-        this.#ended = true;
-        return;
-      }
-      this.#bytes += line.length + 2;
-      if (this.#bytes <= maxBytes) yield line.startsWith(".") ? line.slice(1) : line;
+    for (;;) {
+      const line = await this.#next(wire, maxBytes);
+      // Half a message must not look like a whole one.
+      if (this.#refused) throw new SASLFailure("limit-exceeded", "the message is refused: it is too long");
+      if (line === undefined) return;
+      yield line;
     }
+  }
+
+  /** The next line; `undefined` at the end, and for one that is over a limit, which is noted. */
+  async #next(wire: LineTransport, maxBytes: number): Promise<string | undefined> {
+    if (this.#broken) throw this.#broken.error;
+    if (this.#ended) return undefined;
+    let line: string;
+    try {
+      line = await wire.readLine(MAX_CONTENT_LINE_BYTES);
+    } catch (error) {
+      if ((error as SASLFailure).code === "limit-exceeded") {
+        this.#refused ??= "554 5.6.0 A line is too long";
+        return undefined;
+      }
+      this.#broken = { error };
+      throw error;
+    }
+    if (line === ".") {
+      this.#ended = true;
+      return undefined;
+    }
+    this.#bytes += line.length + 2;
+    if (this.#bytes > maxBytes) this.#refused = TOO_BIG;
+    return line.startsWith(".") ? line.slice(1) : line;
   }
 }
 
