@@ -5,10 +5,9 @@
  * @module
  */
 import { SASLFailure } from "sasl-core";
-import type { LineTransport } from "sasl-lines";
+import { DEFAULT_MAX_LINE_BYTES, type LineTransport, readUnsolicited } from "sasl-lines";
 import { type Announcement, discover } from "./discovery.js";
-import { parseFailure } from "./errors.js";
-import { type Reply, ReplyReader } from "./reply.js";
+import { mayComeUnasked, type Reply, ReplyReader } from "./reply.js";
 
 /** How to begin. */
 export interface GreetOptions<W extends LineTransport> {
@@ -19,6 +18,11 @@ export interface GreetOptions<W extends LineTransport> {
    * TLS is required: a server that does not offer or refuses it is not talked to any further.
    */
   readonly upgrade?: ((wire: W) => Promise<W>) | undefined;
+  /**
+   * Told, with `upgrade`, what the server announces before TLS, also when TLS is not to be had then. To show to people and
+   * for nothing else: anybody may have written it (R-SMTP-16).
+   */
+  readonly onBefore?: ((announced: Announcement) => void) | undefined;
   /** Longest line to read, in octets. Default 12288. */
   readonly maxLineBytes?: number | undefined;
 }
@@ -41,17 +45,15 @@ export interface Greeting<W extends LineTransport> {
  */
 export async function greet<W extends LineTransport>(wire: W, options: GreetOptions<W> = {}): Promise<Greeting<W>> {
   const { upgrade, clientName = "[127.0.0.1]", maxLineBytes } = options;
-  await expectReply(wire, 220, maxLineBytes);
+  const greeting = await readReply(wire, maxLineBytes);
+  if (greeting.code !== 220) throw refusal(greeting, "the connection");
   const announced = await ehlo(wire, clientName, maxLineBytes);
   if (upgrade === undefined) return { wire, announced, announcedBefore: undefined };
+  options.onBefore?.(announced);
   if (!announced.startTls) throw new SASLFailure("channel-not-protected", "the server does not offer STARTTLS");
   const reply = await runCommand(wire, "STARTTLS", maxLineBytes);
   if (reply.code !== 220) {
-    const { opaqueError, text } = failureOf(reply);
-    throw new SASLFailure("channel-not-protected", "the server refused STARTTLS", {
-      opaqueError,
-      ...(text && { text }),
-    });
+    throw new SASLFailure("channel-not-protected", "the server refused STARTTLS", said(reply));
   }
   // R-SMTP-16: what follows in the clear was not written by whoever holds the certificate.
   if ((wire.buffered ?? 0) > 0)
@@ -63,31 +65,27 @@ export async function greet<W extends LineTransport>(wire: W, options: GreetOpti
 /** Says EHLO. @throws {SASLFailure} when the server does not take it. */
 async function ehlo(wire: LineTransport, clientName: string, maxLineBytes?: number): Promise<Announcement> {
   if (!/^[\x21-\x7e]{1,255}$/.test(clientName)) throw new TypeError("not a name for EHLO");
-  await wire.write(`EHLO ${clientName}\r\n`);
-  const { lines } = await expectReply(wire, 250, maxLineBytes);
-  return discover(lines.slice(1)); // the first line is the server's name
+  const reply = await runCommand(wire, `EHLO ${clientName}`, maxLineBytes);
+  if (reply.code !== 250) throw refusal(reply, "EHLO");
+  return discover(reply.lines.slice(1)); // the first line is the server's name
 }
 
 /**
  * Sends a command and reads its reply.
  *
  * @param command without CRLF, at most 510 octets.
- * @throws {SASLFailure} `connection-lost`, or for what is no reply. A negative reply is not thrown.
+ * @throws {SASLFailure} `connection-lost`, or for what is no reply; `unexpected-message` when something had arrived before
+ *   the command was sent, `temporary` when that was 421. A negative reply is not thrown.
  */
 export async function runCommand(wire: LineTransport, command: string, maxLineBytes?: number): Promise<Reply> {
   if (/[\r\n\0]/.test(command)) throw new TypeError("a command is one line"); // R-SMTP-21
+  await readUnsolicited(wire, maxLineBytes ?? DEFAULT_MAX_LINE_BYTES, mayComeUnasked);
   await wire.write(`${command}\r\n`);
   return readReply(wire, maxLineBytes);
 }
 
-async function expectReply(wire: LineTransport, code: number, maxLineBytes?: number): Promise<Reply> {
-  const reply = await readReply(wire, maxLineBytes);
-  if (reply.code !== code) throw failureOf(reply);
-  return reply;
-}
-
 /** Reads a reply. @throws {SASLFailure} `connection-lost`, `malformed-message`, `limit-exceeded`. */
-async function readReply(wire: LineTransport, maxLineBytes = 12_288): Promise<Reply> {
+async function readReply(wire: LineTransport, maxLineBytes = DEFAULT_MAX_LINE_BYTES): Promise<Reply> {
   const reader = new ReplyReader();
   for (;;) {
     const reply = reader.read(await wire.readLine(maxLineBytes));
@@ -95,6 +93,20 @@ async function readReply(wire: LineTransport, maxLineBytes = 12_288): Promise<Re
   }
 }
 
-function failureOf({ code, enhanced, lines }: Reply): ReturnType<typeof parseFailure> {
-  return parseFailure(`${code} ${enhanced ? `${enhanced} ` : ""}${lines.join(" ")}`, { answered: false });
+/** Replies that say TLS has to begin first (RFC 3207 §4, RFC 4954 §6). */
+const wantsTls: ReadonlySet<number> = new Set([523, 530, 538]);
+
+/** What a no to the connection or to EHLO means: nothing about mechanisms or credentials, which nobody has named yet. */
+function refusal(reply: Reply, what: "the connection" | "EHLO"): SASLFailure {
+  const { code } = reply;
+  if (code < 400) return new SASLFailure("unexpected-message", `this is no answer to ${what}`, said(reply));
+  if (code < 500) return new SASLFailure("temporary", `the server refuses ${what} at present`, said(reply));
+  if (wantsTls.has(code))
+    return new SASLFailure("channel-not-protected", `the server refuses ${what} without TLS`, said(reply));
+  return new SASLFailure("aborted", `the server refuses ${what}`, said(reply));
+}
+
+function said({ code, enhanced, lines }: Reply): { opaqueError: string; text?: string } {
+  const text = lines.filter((line) => line !== "").join(" ");
+  return { opaqueError: `${code} ${enhanced ? `${enhanced} ` : ""}${text}`, ...(text && { text }) };
 }

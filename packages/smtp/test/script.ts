@@ -7,12 +7,17 @@ export class Script implements LineTransport {
   readonly secure: boolean;
   readonly channelBinding: ChannelBinding | undefined = undefined;
   readonly sent: string[] = [];
-  buffered = 0;
+  /** Octets that have arrived behind the last line. */
+  trailing = 0;
   readonly #lines: string[];
 
   constructor(lines: readonly string[], secure = true) {
     this.#lines = [...lines];
     this.secure = secure;
+  }
+
+  get buffered(): number {
+    return this.#lines.length === 0 ? this.trailing : 0;
   }
 
   async readLine(): Promise<string> {
