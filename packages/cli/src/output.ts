@@ -12,7 +12,7 @@ export interface Io {
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly stderr: Writable;
-  /** Asks a server to stop. Left out: SIGINT and SIGTERM do. */
+  /** Asks a server to stop. Left out: SIGINT, SIGTERM and SIGHUP do. */
   readonly stop?: AbortSignal | undefined;
 }
 

@@ -162,13 +162,26 @@ function hexOctets(text: string): Uint8Array {
 
 /** A store of accounts that were read from a passwd-file. It does not write. */
 export interface PasswdFileStore extends AccountStore {
+  /** How many accounts there are. */
+  readonly size: number;
+  /** Iteration counts of their SCRAM verifiers, each once; a value for `scramIterations` of a server. */
+  readonly iterations: readonly number[];
   lookup(name: string): AccountProperties | undefined;
   list(): Iterable<string>;
 }
 
 /** A store over what {@link parsePasswdFile} gave. */
 export function passwdFileStore(accounts: ReadonlyMap<string, AccountProperties>): PasswdFileStore {
-  return { lookup: (name) => accounts.get(name), list: () => accounts.keys() };
+  const counts = new Set<number>();
+  for (const { authPassword = [] } of accounts.values()) {
+    for (const { iterations } of authPassword) if (iterations >= MIN_ITERATIONS) counts.add(iterations);
+  }
+  return {
+    size: accounts.size,
+    iterations: [...counts],
+    lookup: (name) => accounts.get(name),
+    list: () => accounts.keys(),
+  };
 }
 
 /**

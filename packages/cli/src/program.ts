@@ -44,7 +44,7 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
     .addOption(new Option("--mechanism <names>", "only these, in this order: M[,M…]").argParser(names))
     .option("--authzid <identity>", "act as somebody else")
     .option("--password-file <file>", "file with the password")
-    .option("--password-stdin", "read the password from standard input")
+    .option("--password-stdin", "read the password from standard input, to its end")
     .option("--token-file <file>", "file with a bearer token, for OAUTHBEARER and XOAUTH2")
     .addOption(preparation())
     .addOption(
@@ -99,6 +99,7 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option("--allow-plaintext", "offer plaintext mechanisms without TLS")
     .addOption(preparation())
     .option("--secret <file>", "file with 16 octets or more that keep the salts of unknown users the same")
+    .option("--throttle", "answer wrong guesses more and more slowly")
     .option("--json", "one object for each event on standard output")
     .action(async (options: ServeOptions) => {
       const { serve: run } = await import("./commands/serve.js");
@@ -136,7 +137,11 @@ function connectionOptions(command: Command): Command {
         .default("prefer"),
     )
     .option("--allow-plaintext", "permit PLAIN, LOGIN and tokens without TLS")
-    .addOption(new Option("--timeout <seconds>", "for the whole run").argParser(seconds).default(30))
+    .addOption(
+      new Option("--timeout <seconds>", "for the whole run, but for the time a password is asked for on a terminal")
+        .argParser(seconds)
+        .default(30),
+    )
     .option("--json", "one object on standard output");
 }
 

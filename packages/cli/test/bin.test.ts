@@ -50,7 +50,7 @@ describe("the built command", () => {
     expect(await start(argv).ended).toMatchObject({ code: 3, stdout: "" });
   });
 
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     test(`serves, lets a login in and refuses one, and exits 0 on ${signal}`, async () => {
       const server = start(["serve", "--imap", "0", "--json"]);
       const { imap, ca } = await untilReady(server.stdout);
@@ -68,4 +68,26 @@ describe("the built command", () => {
       expect(existsSync(ca)).toBe(false);
     });
   }
+
+  test("leaves no certificate behind when nobody reads what it says any more", async () => {
+    const server = start(["serve", "--imap", "0", "--json"]);
+    const { imap, ca } = await untilReady(server.stdout);
+    server.child.stdout?.destroy();
+    const client = start(["login", `imap://user@localhost:${imap}`, "--ca", ca, "--password-stdin"]);
+    client.child.stdin?.end("pencil\n");
+    expect(await client.ended).toMatchObject({ code: 0 });
+    expect(await server.ended).toMatchObject({ code: 141 });
+    expect(existsSync(ca)).toBe(false);
+  });
+
+  test("exits 141 when nobody reads what login says", async () => {
+    const server = start(["serve", "--imap", "0", "--json"]);
+    const { imap, ca } = await untilReady(server.stdout);
+    const client = start(["login", `imap://user@localhost:${imap}`, "--ca", ca, "--password-stdin"]);
+    client.child.stdout?.destroy();
+    client.child.stdin?.end("pencil\n");
+    expect(await client.ended).toMatchObject({ code: 141 });
+    server.child.kill();
+    await server.ended;
+  });
 });

@@ -2,8 +2,11 @@ import { generateKeyPairSync } from "node:crypto";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { Readable } from "node:stream";
+import { makeScramVerifier } from "sasl-core";
+import { hashSha256 } from "sasl-core/mechanisms";
 import { afterAll, describe, expect, test } from "vitest";
 import { main } from "../src/main.js";
+import { startServer } from "../src/server/index.js";
 import { Collector, clientCertificates, Folder, password, sasl, serverCertificate } from "./support.js";
 
 const folder = new Folder();
@@ -90,6 +93,47 @@ describe("sasl serve", () => {
     expect(stderr.text).toMatch(/^sasl serve: .*"user" with the password "pencil"; --store [^\n]*\n$/);
     const argv = ["login", `imap://user@localhost:${ready.imap}`, "--ca", ready.ca, "--password-stdin"];
     expect((await sasl(argv, { input: "pencil\n" })).code).toBe(0);
+    expect(await stop()).toBe(0);
+  });
+
+  test("an empty store, and mechanisms that will not be offered: it says so", async () => {
+    const empty = folder.file("empty", "# nobody\n");
+    const mechanisms = ["--mechanisms", "PLAIN,EXTERNAL,OAUTHBEARER"];
+    const { stderr, stop } = await serve("--imap", "0", "--store", `file:${empty}`, ...mechanisms);
+    expect(stderr.text).toMatch(/^sasl serve: .*empty: 0 accounts/m);
+    expect(stderr.text).toMatch(/^sasl serve: EXTERNAL is not offered without --client-ca/m);
+    expect(stderr.text).toMatch(/^sasl serve: OAUTHBEARER: not offered without --jwt-key/m);
+    expect(await stop()).toBe(0);
+  });
+
+  test("R-SCRAM-25 names nobody has are shown the counts of the store from the first login on", async () => {
+    const iterations = 12_345;
+    const { hash, salt, storedKey, serverKey } = await makeScramVerifier(hashSha256, password, { iterations });
+    const encode = (octets: Uint8Array): string => Buffer.from(octets).toString("base64");
+    const fields = [iterations, encode(salt), encode(storedKey), encode(serverKey)].join(",");
+    const store = folder.file("verifiers", `alice:{SCRAM-${hash}}${fields}\n`);
+    const { ready, stop } = await serve("--imap", "0", "--store", `file:${store}`);
+    const { stderr } = await login(`imap://mallory@localhost:${ready.imap}`, ready.ca, "--trace");
+    expect(stderr).toMatch(/S: SCRAM-SHA-256-PLUS challenge .*,i=12345 /);
+    expect(await stop()).toBe(0);
+  });
+
+  test("--throttle answers a wrong guess late", async () => {
+    const { ready, stop } = await serve("--imap", "0", "--store", `file:${users}`, "--throttle");
+    const began = performance.now();
+    expect((await login(`imap://mallory@localhost:${ready.imap}`, ready.ca)).code).toBe(1);
+    expect(performance.now() - began).toBeGreaterThan(900);
+    expect(await stop()).toBe(0);
+  });
+
+  test("a line about a login does nothing to a terminal", async () => {
+    const { ready, stdout, stop } = await serve("--smtps", "0", "--store", `file:${users}`, "--prep", "none");
+    const name = encodeURIComponent("a\u009b\u202e\u{e0001}");
+    const argv = ["--mechanism", "PLAIN", "--prep", "none"];
+    expect((await login(`smtps://${name}@localhost:${ready.smtps}`, ready.ca, ...argv)).code).toBe(1);
+    const [line] = await stdout.until(/.*"ok":false.*\n/);
+    expect(line).toContain('"a\\u009b\\u202e\\udb40\\udc01"');
+    expect(JSON.parse(line).authcid).toBe("a\u009b\u202e\u{e0001}");
     expect(await stop()).toBe(0);
   });
 
@@ -212,4 +256,30 @@ describe("sasl serve", () => {
     expect(await stop()).toBe(0);
     await Promise.all(closed);
   });
+});
+
+describe("a server whose store fails when a client shows its certificate", () => {
+  for (const service of ["imaps", "imap", "smtp", "xmpp"] as const) {
+    test(`${service}: the connection ends, the fault is told, the server goes on`, async () => {
+      const { ca, clients } = await clientCertificates({ alice: { commonName: "alice", emails: [] } });
+      const { cert, key } = clients.alice as { cert: string; key: string };
+      const files = ["--cert", folder.file("store.pem", cert), "--key", folder.file("store.key", key)];
+      const errors: string[] = [];
+      let down = true;
+      const lookup = (): { userPassword: string } => {
+        if (down) throw new Error("store down");
+        return { userPassword: password };
+      };
+      const onError = (error: unknown): void => void errors.push(String(error));
+      const server = await startServer({ ports: { [service]: 0 }, clientCa: ca, accounts: { lookup }, onError });
+      const url = `${service}://alice@localhost:${server.ports[service]}`;
+      const failed = await login(url, server.ca, ...files, "--timeout", "3");
+      expect(failed.json).toMatchObject({ ok: false, error: { code: expect.not.stringContaining("timed-out") } });
+      expect(failed.code).toBe(3);
+      expect(errors).toEqual(["Error: store down"]);
+      down = false;
+      expect((await login(url, server.ca, ...files)).json).toMatchObject({ ok: true });
+      await server.close();
+    });
+  }
 });

@@ -4,7 +4,7 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { type AccountStore, memoryAccounts } from "sasl-core";
+import { type AccountStore, failureDelay, type Mechanism, memoryAccounts } from "sasl-core";
 import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
 import { type Io, jsonLine } from "../output.js";
 import { openPasswdFile, unreadable } from "../passwd-file.js";
@@ -32,6 +32,7 @@ export interface ServeOptions extends TokenOptions {
   readonly allowPlaintext?: boolean;
   readonly prep: "saslprep" | "none";
   readonly secret?: string;
+  readonly throttle?: boolean;
   readonly json?: boolean;
 }
 
@@ -44,7 +45,8 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   if (Object.keys(ports).length === 0)
     throw usageError("nothing to serve: name a port, as in --imap 0 --smtp 0 --xmpp 0");
   if ((options.cert === undefined) !== (options.key === undefined)) throw usageError("--cert and --key go together");
-  const { accounts, note } = await openStore(options.store);
+  const { accounts, scramIterations, note } = await openStore(options.store);
+  const mechanisms = options.mechanisms && chooseServed(options.mechanisms);
   const stopped = stopOf(io);
   const log = new EventLog(io.stdout);
   let server: TestServer;
@@ -56,11 +58,13 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
       accounts,
       prepare,
       allowPlaintext,
-      mechanisms: options.mechanisms && chooseServed(options.mechanisms),
+      mechanisms,
+      scramIterations,
       certificate: await certificateOf(options),
       clientCa: options.clientCa === undefined ? undefined : await readCertificates(options.clientCa),
       tokens: await tokenVerifier(options),
       secret: options.secret === undefined ? undefined : await readSecret(options.secret),
+      throttle: options.throttle ? failureDelay() : undefined,
       onLogin: (event) => log.add(json ? jsonLine(event) : sentence(event)),
       onError: (error) => io.stderr.write(`sasl serve: ${oneLine(String(error))}\n`),
     });
@@ -70,7 +74,9 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   }
   // A certificate of the user's own is where he said.
   const ca = options.cert ?? server.ca;
-  if (note !== undefined) io.stderr.write(`sasl serve: ${note}\n`);
+  for (const text of [note, ...unusable(mechanisms, options)]) {
+    if (text !== undefined) io.stderr.write(`sasl serve: ${oneLine(text)}\n`);
+  }
   log.begin(json ? jsonLine({ ready: true, ...server.ports, host, domain: server.domain, ca }) : forPeople(server, ca));
   await stopped.promise;
   await server.close();
@@ -103,8 +109,30 @@ function sentence({
   );
 }
 
+/** Warnings about mechanisms that were named and never will be offered. */
+function unusable(mechanisms: readonly Mechanism[] = [], { clientCa, jwtKey, jwks }: ServeOptions): string[] {
+  const names = (needs: Mechanism["needs"]): string =>
+    mechanisms
+      .filter((each) => each.needs === needs)
+      .map(({ name }) => name)
+      .join(", ");
+  const external = clientCa === undefined ? names("identity") : "";
+  const tokens = jwtKey === undefined && jwks === undefined ? names("token") : "";
+  return [
+    external && `${external} is not offered without --client-ca FILE, the issuers of client certificates`,
+    tokens && `${tokens}: not offered without --jwt-key or --jwks, and --jwt-issuer`,
+  ].filter((warning) => warning !== "");
+}
+
+/** A store, what servers should know of it, and what people should. */
+interface OpenStore {
+  readonly accounts: AccountStore;
+  readonly scramIterations?: readonly number[] | undefined;
+  readonly note?: string | undefined;
+}
+
 /** Where accounts are kept, by URL. */
-async function openStore(url: string): Promise<{ accounts: AccountStore; note?: string }> {
+async function openStore(url: string): Promise<OpenStore> {
   if (url === "memory:") {
     const note =
       'no store was named: there is one account, "user" with the password "pencil"; --store file:PATH has others';
@@ -112,7 +140,13 @@ async function openStore(url: string): Promise<{ accounts: AccountStore; note?: 
   }
   const [, scheme, path] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(url) ?? [];
   if (scheme?.toLowerCase() === "file" && path) {
-    return { accounts: await openPasswdFile(path.replace(/^\/\/(?=\/)/, "")) };
+    const file = path.replace(/^\/\/(?=\/)/, "");
+    const accounts = await openPasswdFile(file);
+    return {
+      accounts,
+      scramIterations: accounts.iterations.length > 0 ? accounts.iterations : undefined,
+      note: accounts.size === 0 ? `${file}: 0 accounts, so that nobody can log in` : undefined,
+    };
   }
   throw new CommandError("malformed-url", "the store is neither file:PATH nor memory:");
 }
@@ -135,7 +169,9 @@ async function readSecret(path: string): Promise<Uint8Array> {
   return octets;
 }
 
-/** When to stop: when the caller says so, or else on SIGINT and SIGTERM. */
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** When to stop: when the caller says so, or else on SIGINT, SIGTERM and SIGHUP. */
 function stopOf(io: Io): { promise: Promise<void>; forget: () => void } {
   let stop: () => void = () => {};
   const promise = new Promise<void>((resolve) => {
@@ -146,10 +182,10 @@ function stopOf(io: Io): { promise: Promise<void>; forget: () => void } {
   });
   const forget = (): void => {
     io.stop?.removeEventListener("abort", stop);
-    process.off("SIGINT", stop).off("SIGTERM", stop);
+    for (const signal of signals) process.off(signal, stop);
   };
   if (io.stop) io.stop.addEventListener("abort", stop, { once: true });
-  else process.on("SIGINT", stop).on("SIGTERM", stop);
+  else for (const signal of signals) process.on(signal, stop);
   if (io.stop?.aborted) stop();
   return { promise, forget };
 }

@@ -11,10 +11,13 @@ import type { TLSSocket } from "node:tls";
 import {
   type AccountStore,
   type ExternalIdentity,
+  isSASLError,
   type Mechanism,
+  SASLFailure,
   SASLServer,
   type ServerEvent,
   type ServerOptions,
+  type Throttle,
   type TokenVerifier,
 } from "sasl-core";
 import { Sweep } from "sasl-lines";
@@ -76,6 +79,10 @@ export interface TestServerOptions {
   readonly prepare?: "saslprep" | "none" | undefined;
   /** At least 16 octets that keep the salts of unknown users the same over restarts. Default random. */
   readonly secret?: Uint8Array | undefined;
+  /** Counts of the accounts' SCRAM verifiers, each at least 4096: what names nobody has are shown. */
+  readonly scramIterations?: readonly number[] | undefined;
+  /** How fast clients may try, such as `failureDelay()` of `sasl-core`. Default: as fast as they can. */
+  readonly throttle?: Throttle | undefined;
   /** Called once for each exchange. */
   readonly onLogin?: ((event: LoginEvent) => void) | undefined;
   /** Told of faults of this server, which end the connection they occur on. Default: they are passed over. */
@@ -128,9 +135,16 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
     external: (socket) => identities.get(socket),
     async secure(socket) {
       const secured = await tls.secure(socket);
-      const names = clientCa === undefined ? [] : await knownNames(secured, domain, options.accounts);
-      if (names.length > 0) identities.set(secured, { names });
-      return secured;
+      if (clientCa === undefined) return secured;
+      try {
+        const names = await knownNames(secured, domain, options.accounts);
+        if (names.length > 0) identities.set(secured, { names });
+        return secured;
+      } catch (error) {
+        secured.destroy();
+        context.report(error);
+        throw new SASLFailure("connection-lost", "the accounts cannot be looked up", { cause: error });
+      }
     },
     report: (error) => options.onError?.(error),
   };
@@ -150,7 +164,13 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
   const listeners = new Listeners(host, (socket, name) => {
     const accept = services[protocolOf(name)];
     if (!name.endsWith("s")) return accept(socket);
-    context.secure(socket).then(accept, () => {}); // a handshake that fails is the client's affair
+    context
+      .secure(socket)
+      .then(accept)
+      .catch((error: unknown) => {
+        socket.destroy();
+        if (!isSASLError(error)) context.report(error); // a handshake that fails is the client's affair
+      });
   });
   try {
     for (const name of wanted) await listeners.listen(name, options.ports[name] as number);
@@ -183,7 +203,7 @@ function saslServer(
   mechanisms: readonly Mechanism[],
   options: TestServerOptions,
 ): SASLServer {
-  const { accounts, tokens, prepare, allowPlaintext = false, onLogin } = options;
+  const { accounts, tokens, prepare, allowPlaintext = false, scramIterations, throttle, onLogin } = options;
   const settings: ServerOptions = {
     service,
     host: domain,
@@ -192,6 +212,8 @@ function saslServer(
     tokens,
     prepare,
     secret,
+    scramIterations,
+    throttle,
     anonymous: mechanisms.some((each) => each.needs === "trace") ? "anonymous" : undefined,
     canonicalize: service === "xmpp" ? jidCanonicalizer([domain]) : withoutDomain(domain),
     policy: { requireEncryption: !allowPlaintext },
