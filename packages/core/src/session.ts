@@ -164,15 +164,11 @@ export class SASLServerSession implements SASLInterface {
     found: Partial<ServerEvent> & Pick<ServerEvent, "mechanism" | "authcid" | "channelBinding" | "detail">,
   ): ServerEvent {
     const { onOutcome, service } = this.#server.options();
-    const { code, authzid } = found;
-    const event: ServerEvent = {
-      ...found,
-      service,
-      ok: code === undefined,
-      authzid,
-      remote: this.#connection.remote,
-      code,
-    };
+    const { mechanism, authcid, authzid, channelBinding, code, detail } = found;
+    const { remote } = this.#connection;
+    const ok = code === undefined;
+    // Name by name: to spread an object here took a quarter of a login.
+    const event: ServerEvent = { service, mechanism, ok, authcid, authzid, channelBinding, remote, code, detail };
     try {
       // A log that fails, now or later, must not decide who gets in.
       if (onOutcome) Promise.resolve(onOutcome(event) as unknown).catch(() => {});
