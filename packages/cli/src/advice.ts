@@ -54,13 +54,16 @@ const special: readonly (readonly [message: RegExp, advice: string])[] = [
   ],
 ];
 
+/** What a peer or a rule of ours has decided, wherever it was; no other port or scheme changes it. */
+const decided: ReadonlySet<SASLErrorCode> = new Set(["channel-not-protected", "peer-not-verified", "temporary"]);
+
 /** What to do; `undefined` when there is nothing to say. */
 export function adviceFor({ code, message, opaqueError }: Failed, situation: Situation): string | undefined {
   const { hint, mechanism, hasCertificate } = situation;
   if (mechanism === "EXTERNAL" && code === "refused") {
     return hasCertificate ? "check that the server trusts --cert, and whom it stands for there" : certificateAdvice;
   }
-  if (hint !== undefined && opaqueError === undefined) return hint;
+  if (hint !== undefined && opaqueError === undefined && !decided.has(code)) return hint;
   const found = special.find(([pattern]) => pattern.test(message))?.[1];
   if (found !== undefined) return found;
   // A limit of the server's is not to be told from its words alone: it said so.

@@ -387,6 +387,18 @@ describe("what sasl login says of a server that", () => {
     expect((await sasl([...argv, "--json"])).json).toMatchObject({ ok: false, offered: [], skipped: [] });
   });
 
+  for (const greeting of ["* PREAUTH hello\r\n", "* PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n"]) {
+    test(`R-IMAP-12 says ${greeting.trimEnd()} before STARTTLS: it is told nothing`, async () => {
+      let heard = "";
+      const port = await listen([greeting], (socket) => socket.on("data", (chunk) => (heard += chunk)));
+      const argv = ["login", `imap://alice@127.0.0.1:${port}`, "--json", "--password-file", passwordFile];
+      const { code, json } = await sasl(argv);
+      expect(json).toMatchObject({ ok: false, error: { code: "channel-not-protected" } });
+      expect(json.error.text).toMatch(/wants no TLS before authentication; use the scheme with direct TLS/);
+      expect([code, heard]).toEqual([2, ""]);
+    });
+  }
+
   test("does not offer the mechanism named: it is among those passed over", async () => {
     const port = await listen([imapHello]);
     const argv = [

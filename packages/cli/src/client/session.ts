@@ -13,8 +13,9 @@ import {
   type SASLMechanism,
 } from "sasl-core";
 import { type TLSFacts, tlsFacts } from "sasl-core/node";
+import { type NodeLineTransport, type NodeLineTransportOptions, startTlsClient } from "sasl-lines/node";
 import type { Target } from "../url.js";
-import { connectTcp, startTls, type TlsSettings, tlsError } from "./connect.js";
+import { connectTcp, startTls, type TlsSettings, tlsError, tlsOptions } from "./connect.js";
 import { type Place, placesOf } from "./places.js";
 
 /** When TLS begins: never, after the protocol has agreed on it, or before the first octet. */
@@ -123,9 +124,34 @@ export async function explained<T>(
   }
 }
 
-/** What `startTlsClient` throws of a handshake; that nothing is offered is known before. */
-export function isLineHandshake(code: SASLErrorCode): boolean {
-  return code === "channel-not-protected" || code === "connection-lost";
+export const transportOptions = ({ signal, tls }: Route): NodeLineTransportOptions => ({
+  signal,
+  allowUnverifiedCertificate: tls.insecure,
+});
+
+/** What `greet` of IMAP and SMTP needs to begin TLS after STARTTLS, and to tell of it; empty where it is not to. */
+export function upgradeOf<A>(route: Route, progress: Progress, offerOf: (announced: A) => Offer): Upgrade<A> {
+  if (route.mode !== "starttls") return {};
+  return {
+    onBefore(announced) {
+      progress.onOffer?.(offerOf(announced), false);
+      progress.onStage?.("agreeing on STARTTLS");
+    },
+    async upgrade(wire) {
+      progress.onStage?.("the TLS handshake after STARTTLS");
+      const begin = () => startTlsClient(wire, tlsOptions(route.tls, route.name), transportOptions(route));
+      // That TLS is not to be had is known before.
+      const secured = await explained(route, (code) => code !== "peer-not-verified", begin);
+      progress.onSocket?.(secured.socket);
+      progress.onStage?.("asking what is offered over TLS");
+      return secured;
+    },
+  };
+}
+
+interface Upgrade<A> {
+  onBefore?(announced: A): void;
+  upgrade?(wire: NodeLineTransport): Promise<NodeLineTransport>;
 }
 
 /** What to say of the TLS below a socket; `null` when there is none. */
