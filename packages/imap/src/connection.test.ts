@@ -290,7 +290,7 @@ describe("the log", () => {
     ["a cancellation", ["1 AUTHENTICATE PLAIN", "*"], "PLAIN aborted"],
   ];
   for (const [why, lines, outcome, secure] of rows) {
-    test(`R-GEN-31 has ${why}, once: ${outcome}`, async () => {
+    test(`R-LIM-08 has ${why}, once: ${outcome}`, async () => {
       const code = outcome.split(" ")[1];
       expect(await logged(lines, secure)).toEqual({ outcomes: [outcome], failures: [code] });
     });

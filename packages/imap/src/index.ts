@@ -17,10 +17,17 @@ export {
   type ServeOutcome,
   type ServerResult,
 } from "sasl-core";
-export { type LineTransport, linePair, type ServerTransport, Sweep } from "sasl-lines";
+export { type LineTransport, linePair, type ServedSession, type ServerTransport, Sweep } from "sasl-lines";
 export { type AuthenticateOptions, type AuthenticationResult, authenticate } from "./authenticate.js";
 export { SASLClient, type SASLClientOptions } from "./client.js";
-export { type Command, type CommandFault, type CommandLimits, parseStrings, readCommand } from "./command.js";
+export {
+  type Command,
+  type CommandFault,
+  type CommandLimits,
+  type Objection,
+  parseStrings,
+  readCommand,
+} from "./command.js";
 export { IMAPConnection, type IMAPConnectionOptions } from "./connection.js";
 export { type Announcement, type AnnounceOptions, announce, type CapabilitySource, discover } from "./discovery.js";
 export { type FailureContext, formatFailure, parseFailure } from "./errors.js";

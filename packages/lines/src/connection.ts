@@ -164,11 +164,6 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
     return outcome.ok;
   }
 
-  /** Counts an attempt that was refused without an exchange. */
-  protected failed(): void {
-    this.#failures++;
-  }
-
   /** Puts the end off: somebody who is logged in has said something. */
   protected touch(): void {
     if (this.#result) this.#deadline = Date.now() + (this.options.idleTimeoutMs ?? 1_800_000);

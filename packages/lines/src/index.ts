@@ -8,7 +8,6 @@ export { decodeInitialResponse, encodeInitialResponse } from "./base64.js";
 export { BufferedTransport, connectionLost } from "./buffered.js";
 export { type ClientDialect, DEFAULT_MAX_LINE_BYTES, LineClient, type LineReply, readUnsolicited } from "./client.js";
 export { LineConnection, type LineConnectionOptions } from "./connection.js";
-export { Mask } from "./mask.js";
 export { type LinePairOptions, linePair } from "./pair.js";
 export { type ServedSession, type ServeExchange, type ServerDialect, serveExchange } from "./server.js";
 export { LineSplitter } from "./splitter.js";

@@ -220,7 +220,7 @@ describe("the log", () => {
     ["a lost connection", ["AUTH PLAIN"], "PLAIN connection-lost"],
   ];
   for (const [why, lines, outcome] of rows) {
-    test(`R-GEN-31 has ${why}, once: ${outcome}`, async () => {
+    test(`R-LIM-08 has ${why}, once: ${outcome}`, async () => {
       const outcomes: string[] = [];
       const failures: string[] = [];
       const noted = new SASLServer({
