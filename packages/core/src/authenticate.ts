@@ -104,7 +104,7 @@ export async function authenticate(
       (policy.mutualAuth && !outcome.serverVerified) ||
       (policy.channelBinding === "require" && !outcome.channelBinding)
     ) {
-      throw new SASLFailure("peer-not-verified", `${name} ended without what the policy asks for`);
+      throw new SASLFailure("peer-not-verified", `${name} does not satisfy the policy`);
     }
     return { ...outcome, skipped };
   };
@@ -199,7 +199,7 @@ function bindsHere({ info, mechanism }: Candidate, options: AuthenticateOptions)
 function checkAnnounced({ unbindable }: Evaluation, { policy, serverBindingTypes }: AuthenticateOptions): void {
   if (!unbindable || policy?.channelBinding === "disable" || serverBindingTypes?.includes("tls-server-end-point"))
     return;
-  throw new SASLFailure("peer-not-verified", "the binding types announced cannot be the server's own");
+  throw new SASLFailure("peer-not-verified", "the binding types are not the server's own");
 }
 
 /** What the connection can be bound to: as the connection says, or as a mechanism was told. */
@@ -211,5 +211,5 @@ function noneAcceptable(skipped: readonly Skipped[]): SASLFailure {
   // What cannot be a name is the peer's own text, and stays out of messages.
   const named = skipped.filter(({ mechanism }) => isMechanismName(mechanism)).slice(0, 32);
   const reasons = named.map(({ mechanism, reason }) => `${mechanism}: ${reason}`).join("; ");
-  return new SASLFailure("no-common-mechanism", `nothing acceptable is offered (${reasons || "nothing at all"})`);
+  return new SASLFailure("no-common-mechanism", `nothing acceptable is offered (${reasons})`);
 }

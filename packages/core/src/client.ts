@@ -95,7 +95,7 @@ export function clientMechanism(
     },
     authenticate(machine, token, settings = {}) {
       const mechanism = variants.find((each) => each.name === token);
-      if (mechanism === undefined) throw new TypeError(`${token} is not one of this mechanism's names`);
+      if (mechanism === undefined) throw new TypeError(`${token} is no name of this mechanism`);
       return new ClientExchange(mechanism, credentials, machine, { channelBinding, ...settings }).run();
     },
   };

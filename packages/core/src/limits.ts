@@ -35,7 +35,7 @@ export function limitsFrom(given: Partial<Limits> | undefined): Limits {
   const limits: { -readonly [K in keyof Limits]: number } = { ...defaultLimits };
   for (const name of Object.keys(limits) as (keyof Limits)[]) {
     const { [name]: value = limits[name] } = given;
-    if (typeof value !== "number" || !(value >= 0)) throw new RangeError(`limits.${name} must be a number from 0`);
+    if (typeof value !== "number" || !(value >= 0)) throw new RangeError(`limits.${name} is no limit`);
     limits[name] = value;
   }
   return limits;

@@ -149,5 +149,5 @@ export class SASLStateMachine implements SASLInterface {
 }
 
 function outOfOrder(state: string): SASLFailure {
-  return new SASLFailure("unexpected-message", `out of order: the exchange is at "${state}"`);
+  return new SASLFailure("unexpected-message", `out of order at "${state}"`);
 }

@@ -90,7 +90,7 @@ export class SASLClient<E> implements SASLInterface {
       element = await this.#transport.receive();
     } catch (error) {
       this.#open = false;
-      throw asSASLError(error, "connection-lost", "the stream ended");
+      throw asSASLError(error, "connection-lost", "the connection failed");
     }
     // RFC 6120 §6.4.6: only in this namespace; the transport hands over nothing but children of the stream.
     const state = adapter.namespace(element) === NS_SASL && adapter.name(element);
@@ -112,7 +112,7 @@ export class SASLClient<E> implements SASLInterface {
 
   #stray(opaqueError: E): SASLFailure {
     return isElement(this.#transport.adapter, opaqueError, "error", NS_STREAM)
-      ? new SASLFailure("connection-lost", "the stream ended with an error", { opaqueError })
+      ? new SASLFailure("connection-lost", "the server ended the stream", { opaqueError })
       : new SASLFailure("unexpected-message", "not an answer", { opaqueError });
   }
 }

@@ -17,7 +17,7 @@ const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: 
  * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate.
  */
 export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
-  if (!text.isWellFormed()) throw new SASLFailure("incorrect-encoding", "Text holds a lone surrogate");
+  if (!text.isWellFormed()) throw new SASLFailure("incorrect-encoding", "text with a lone surrogate");
   return encodeText(text);
 }
 
@@ -37,6 +37,6 @@ export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    throw new SASLFailure("incorrect-encoding", "Bytes are not UTF-8");
+    throw new SASLFailure("incorrect-encoding", "text that is not UTF-8");
   }
 }

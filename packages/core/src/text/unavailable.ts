@@ -11,5 +11,5 @@ import { SASLFailure } from "../errors.js";
  * @throws {SASLFailure} `temporary`, always: the credentials stay good.
  */
 export function rulesUnavailable(cause: unknown): never {
-  throw new SASLFailure("temporary", "The rules of preparation are not available", { cause });
+  throw new SASLFailure("temporary", "text preparation is not available", { cause });
 }
