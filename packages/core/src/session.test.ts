@@ -10,7 +10,7 @@ import {
   storeOf,
 } from "../test/support.js";
 import type { AccountProperties } from "./accounts.js";
-import { isSASLError, type SASLErrorCode } from "./errors.js";
+import { isSASLError, type SASLErrorCode, SASLFailure } from "./errors.js";
 import { encodeUtf8 } from "./internal/text.js";
 import { defineMechanism, type Mechanism, type ServerContext, type ServerConversation } from "./mechanism.js";
 import { anonymous, cramMd5, login, plain, scramSha256, scramSha256Plus } from "./mechanisms/index.js";
@@ -516,6 +516,23 @@ describe("outcomes for the log", () => {
       ["PLAIN", undefined, "malformed-message"],
     ]);
     expect(JSON.stringify(events)).not.toContain("tanstaaf");
+  });
+
+  test("R-GEN-30 an attempt that a binding turned down is one, unless an exchange has begun or succeeded", async () => {
+    const events: ServerEvent[] = [];
+    const session = sessionFor(cramMd5, { onOutcome: (event) => events.push(event) }, { remote: "192.0.2.1" });
+    const reason = new SASLFailure("malformed-message", "two arguments too many");
+    session.refuse("PLAIN", reason);
+    session.refuse("PLAIN\r\nfaked log line", reason);
+    await session.initiate("CRAM-MD5");
+    session.refuse("PLAIN", reason);
+    expect(session.pending).toBe(true);
+    await session.abort(new SASLFailure("connection-lost", "the connection was closed"));
+    expect(events.map(({ ok, mechanism, code, detail }) => [ok, mechanism, code, detail])).toEqual([
+      [false, "PLAIN", "malformed-message", "two arguments too many"],
+      [false, "", "malformed-message", "two arguments too many"],
+      [false, "CRAM-MD5", "connection-lost", "the connection was closed"],
+    ]);
   });
 
   test("respond and abort without an exchange are no outcome", async () => {
