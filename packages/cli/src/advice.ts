@@ -37,15 +37,21 @@ const general: { readonly [C in SASLErrorCode]?: string } = {
   "malformed-message": serversFault,
   "incorrect-encoding": serversFault,
   "unexpected-message": serversFault,
+  "mechanism-unsupported": "take another --mechanism; sasl probe lists what is offered",
+  "mechanism-too-weak": "take another --mechanism; sasl probe lists what is offered",
+  "channel-not-protected": "use TLS: leave --tls none out, or take the scheme with s",
+  "account-disabled": "ask the server's administrator",
 };
 
-/** Advice that goes by what the message says, before that which goes by its code. */
+/** Advice that goes by what the message says, before that which goes by where it was and by its code. */
 const special: readonly (readonly [message: RegExp, advice: string])[] = [
   [/iteration count/, "--iterations MIN:MAX sets the bounds; few rounds protect a password badly"],
   [
     /offer STARTTLS|wants no TLS|refused STARTTLS/,
     "use the scheme with direct TLS, or --tls none on a network nobody else can read",
   ],
+  [/PREAUTH/, "a server that greets so lets nobody log in; check host and port"],
+  [/refuses (?:the connection|EHLO)$/, "what the server said may tell why; check host and port"],
   [/an identity (?:holds|is)/, "take another user name or --authzid"],
   [/CR or LF stands on its own/, "the server must end its lines with CRLF; is it the right host and port?"],
   [
@@ -63,9 +69,9 @@ export function adviceFor({ code, message, opaqueError }: Failed, situation: Sit
   if (mechanism === "EXTERNAL" && code === "refused") {
     return hasCertificate ? "check that the server trusts --cert, and whom it stands for there" : certificateAdvice;
   }
-  if (hint !== undefined && opaqueError === undefined && !decided.has(code)) return hint;
   const found = special.find(([pattern]) => pattern.test(message))?.[1];
   if (found !== undefined) return found;
+  if (hint !== undefined && opaqueError === undefined && !decided.has(code)) return hint;
   // A limit of the server's is not to be told from its words alone: it said so.
   if (code === "limit-exceeded") {
     return opaqueError === undefined ? "that is more than this client takes; is it the right host and port?" : retry;

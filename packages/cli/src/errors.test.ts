@@ -72,6 +72,9 @@ describe("reports", () => {
     ["a refusal", saslError("refused", "refused"), {}, /check the user name/],
     ["EXTERNAL alone", saslError("refused", "no"), { mechanism: "EXTERNAL" }, /--cert FILE --key FILE/],
     ["EXTERNAL", saslError("refused", "no"), { mechanism: "EXTERNAL", hasCertificate: true }, /server trusts --cert/],
+    ["a mechanism that is not taken", saslError("mechanism-unsupported", "x"), {}, /take another --mechanism/],
+    ["no TLS", saslError("channel-not-protected", "the server wants an encrypted connection first"), {}, /use TLS/],
+    ["PREAUTH", saslError("channel-not-protected", "logged in already (PREAUTH)"), {}, /lets nobody log in/],
     ["a liar", saslError("peer-not-verified", "x"), {}, /do not trust/],
     [
       "too few rounds",

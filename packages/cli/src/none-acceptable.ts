@@ -42,7 +42,7 @@ export function whyNone(skipped: readonly Skipped[], choice: Choice): string {
   if (offered.length === 0) return nothingOffered(choice);
   const shown = `offered: ${offered.join(", ")}`;
   if (named === undefined && !somebody) {
-    return `the URL names no user, and the server does not let anybody in without: write ${protocol}://USER@HOST; ${shown}`;
+    return `the URL names no user: write ${protocol}://USER@HOST; without one there is ANONYMOUS alone, which is not offered`;
   }
   const missing = named?.filter((name) => !offered.includes(name)) ?? [];
   const reasons = byReason(skipped.filter(({ reason }) => reason !== notGiven && reason !== "not offered"));

@@ -354,7 +354,13 @@ describe("what sasl login says of a server that", () => {
     ["never shakes hands after STARTTLS", "imap", startTls, [], /while the TLS handshake after STARTTLS/],
     ["stops in the exchange", "imap", [imapHello, ""], ["--tls", "none"], /while logging in/],
     ["speaks SMTP", "imap", ["220 mx ESMTP\r\n"], [], /this is no IMAP greeting; check host and port/],
-    ["ends lines with LF", "imap", ["* OK hello\n"], [], /lines end with CRLF; check host and port/],
+    [
+      "ends lines with LF",
+      "imap",
+      ["* OK hello\n"],
+      [],
+      /lines end with CRLF; the server must end its lines with CRLF/,
+    ],
     ["sends no base64", "imap", [imapHello, "+ ***\r\n", "TAG BAD no\r\n"], ["--tls", "none"], /keep to the protocol/],
     [
       "offers something else",

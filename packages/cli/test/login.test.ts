@@ -10,6 +10,7 @@ import { clientCertificates, Folder, password, sasl, serveAll, serverCertificate
 const folder = new Folder();
 const passwordFile = folder.file("password", `${password}\n`);
 const wrongFile = folder.file("wrong", "not the password\n");
+const bellFile = folder.file("bell", "bell\u0007\u00e4");
 const jwtSecret = Buffer.alloc(32, 9);
 const events: LoginEvent[] = [];
 let server: TestServer;
@@ -328,7 +329,30 @@ const failures: readonly Row[] = [
       "SCRAM-SHA-256",
     ],
     2,
-    { kind: "SASLFailure" },
+    { kind: "SASLFailure", text: expect.stringContaining("--iterations MIN:MAX") },
+  ],
+  [
+    "a password that SASLprep refuses",
+    () => [url("imap"), "--password-file", bellFile, "--mechanism", "SCRAM-SHA-256"],
+    2,
+    { kind: "SASLFailure", text: expect.stringContaining("--prep none") },
+  ],
+  [
+    "EXTERNAL without a certificate",
+    () => [url("imap"), "--mechanism", "EXTERNAL"],
+    2,
+    {
+      code: "no-common-mechanism",
+      text: expect.stringMatching(/^EXTERNAL is not offered; offered: .*--cert FILE --key FILE$/),
+    },
+  ],
+  [
+    "nobody in the URL",
+    () => [`imap://localhost:${elsewhere.ports.imap}`, "--insecure-tls"],
+    2,
+    {
+      text: "the URL names no user: write imap://USER@HOST; without one there is ANONYMOUS alone, which is not offered",
+    },
   ],
   [
     "a certificate nobody vouches for",
