@@ -67,20 +67,20 @@ export interface Credentials {
 /** Credentials as they are, or a function that is asked when they are needed; it may refuse with `undefined`. */
 export type CredentialProvider = Credentials | ((request: CredentialRequest) => MaybePromise<Credentials | undefined>);
 
-/** Per kind: the fields that must be there; of alternatives separated by `|`, one. */
-const required: { readonly [K in CredentialKind]: readonly string[] } = {
-  password: ["username", "password"],
-  scram: ["username", "password|keys"],
-  token: ["token"],
+/** Per kind: the fields that must be there; of several in a row, one. */
+const required: { readonly [K in CredentialKind]: readonly (readonly (keyof Credentials)[])[] } = {
+  password: [["username"], ["password"]],
+  scram: [["username"], ["password", "keys"]],
+  token: [["token"]],
   trace: [],
   identity: [],
 };
 
 /** What credentials lack for a mechanism, in words; `undefined` when it can do with them. */
 export function missing(given: Credentials, info: Pick<MechanismInfo, "needs" | "authzid">): string | undefined {
-  const has = (name: string) => given[name as keyof Credentials] !== undefined;
+  const has = (name: keyof Credentials) => given[name] !== undefined;
   const { needs } = info;
-  if (needs && !required[needs].every((names) => names.split("|").some(has))) return `the credentials hold no ${needs}`;
+  if (needs && !required[needs].every((names) => names.some(has))) return `the credentials hold no ${needs}`;
   return given.authzid && !info.authzid ? "it cannot act as somebody else" : undefined;
 }
 

@@ -76,7 +76,8 @@ export class ServerExchange extends BaseContext implements ServerContext {
     const turn = await this.#half.next();
     if (turn.done || turn.value !== undefined) return this.#reply(turn);
     if (payload === undefined && flow === "client-first") return { state: "challenge", payload: empty };
-    return await this.go(payload);
+    this.#steps++;
+    return this.#reply(await this.#half.next(payload));
   }
 
   async go(payload: Heard): Promise<SASLReply> {

@@ -22,6 +22,11 @@ export interface ServerResult {
   readonly channelBinding: string | undefined;
 }
 
+/** One call at work, and what it waits for besides the exchange itself. */
+interface Turn {
+  waits: Cutoff | undefined;
+}
+
 /**
  * Made by `SASLServer.session()`. Exchanges follow each other until one succeeds; after that every call fails
  * (RFC 6120 §6.4.6 and RFC 4954 §4 allow no second one). Errors carry in `code` what a binding may tell the peer, and
@@ -32,7 +37,7 @@ export class SASLServerSession implements SASLInterface {
   readonly #connection: ServerConnection;
   #exchange: ServerExchange | undefined;
   /** The step at work; another one, or none, once the peer has given up on it. */
-  #turn: Cutoff | undefined;
+  #turn: Turn | undefined;
   #result: ServerResult | undefined;
 
   /** @internal */
@@ -70,7 +75,7 @@ export class SASLServerSession implements SASLInterface {
    */
   async abort(reason: SASLFailure = new SASLFailure("aborted", "the client gave up")): Promise<SASLReply> {
     this.#over(reason);
-    this.#turn?.cut("aborted", "the exchange was aborted");
+    this.#turn?.waits?.cut("aborted", "the exchange was aborted");
     this.#turn = undefined;
     return { state: "failure" };
   }
@@ -88,7 +93,7 @@ export class SASLServerSession implements SASLInterface {
   async #step(payload: Heard, mechanism?: string): Promise<SASLReply> {
     if (this.#result) throw new SASLFailure("unexpected-message", "already authenticated");
     if (this.#turn) throw new SASLFailure("unexpected-message", "a message before the last one was answered");
-    const turn = new Cutoff(undefined, 0);
+    const turn: Turn = { waits: undefined };
     this.#turn = turn;
     try {
       if (payload && payload.length > this.#server.limits.maxMessageBytes) {
@@ -113,12 +118,12 @@ export class SASLServerSession implements SASLInterface {
     }
   }
 
-  #begin(name: string, payload: Heard, turn: Cutoff): Promise<SASLReply> {
+  #begin(name: string, payload: Heard, turn: Turn): Promise<SASLReply> {
     if (this.#exchange) throw new SASLFailure("unexpected-message", "an exchange is already going on");
     const chosen = this.#server.choose(name, this.#connection);
     if (typeof chosen === "string") throw notOffered(chosen);
     const begin = () => {
-      if (turn.reason) throw turn.reason;
+      if (this.#turn !== turn) throw new SASLFailure("aborted", "the exchange was aborted");
       this.#exchange = new ServerExchange(this.#server, this.#connection, chosen);
       return this.#exchange.begin(payload);
     };
@@ -127,9 +132,10 @@ export class SASLServerSession implements SASLInterface {
   }
 
   /** Waits as the throttle says, as long as the peer is there; a throttle that fails lets everybody go. */
-  async #wait(turn: Cutoff, ask: () => MaybePromise<void> | undefined): Promise<void> {
+  async #wait(turn: Turn, ask: () => MaybePromise<void> | undefined): Promise<void> {
     try {
-      await turn.race(Promise.resolve(ask()));
+      turn.waits = new Cutoff(undefined, 0);
+      await turn.waits.race(Promise.resolve(ask()));
     } catch {
       // The peer is gone, or the rule is broken: neither decides anything.
     }
@@ -144,6 +150,7 @@ export class SASLServerSession implements SASLInterface {
     const { result, noted: detail } = this.#exchange as ServerExchange;
     this.#result = result;
     this.#exchange = undefined;
+    if (this.#server.options().onOutcome === undefined) return;
     const { mechanism, authcid, authzid, channelBinding } = result as ServerResult;
     this.#tell({ mechanism, authcid, authzid, channelBinding, detail });
   }

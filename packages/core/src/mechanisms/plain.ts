@@ -41,11 +41,14 @@ async function* server(ctx: ServerContext): ServerConversation {
 }
 
 function parseMessage(message: string): PlainMessage {
-  const [authzid, username, password, ...more] = message.split("\0", 4);
-  if (!username || !password || more.length > 0) {
+  const first = message.indexOf("\0");
+  const second = message.indexOf("\0", first + 1);
+  const username = message.slice(first + 1, second);
+  const password = message.slice(second + 1);
+  if (first < 0 || second < 0 || !username || !password || password.includes("\0")) {
     throw new SASLFailure("malformed-message", "not an authzid, a user name and a password"); // R-PLAIN-01, -03
   }
-  return { authzid: authzid as string, username, password };
+  return { authzid: message.slice(0, first), username, password };
 }
 
 const clientHalf: Mechanism = {
