@@ -14,7 +14,7 @@ import { rulesUnavailable } from "./unavailable.js";
 export type SASLprepUsage = "stored" | "query";
 
 /** Loaded once and then kept: code without state, and `import()` alone would cost more than the preparation. */
-let rules: typeof import("./saslprep-rules.js") | undefined;
+let rules: typeof import("./saslprep-rules.js").saslprepRules | undefined;
 
 /**
  * A user name or password after SASLprep. Printable ASCII comes back at once and as it is; other text makes the tables
@@ -29,9 +29,9 @@ let rules: typeof import("./saslprep-rules.js") | undefined;
 export function saslprep(text: string, usage: SASLprepUsage): string | Promise<string> {
   // RFC 4013 §2: printable ASCII maps to itself, is normalized, allowed, assigned and has no right-to-left character.
   if (/^[ -~]+$/.test(text)) return text;
-  if (rules) return rules.saslprepRules(text, usage, SASLFailure);
-  return import("./saslprep-rules.js").then((loaded) => {
-    rules = loaded;
+  if (rules) return rules(text, usage, SASLFailure);
+  return import("./saslprep-rules.js").then(({ saslprepRules }) => {
+    rules = saslprepRules;
     return saslprep(text, usage);
   }, rulesUnavailable);
 }
