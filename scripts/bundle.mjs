@@ -4,10 +4,10 @@
  * Node.js takes about half a millisecond for each module it has to find and read, so that the many small files the
  * source is made of would cost more than the program they hold. So everything is in one file, and each entry of the
  * manifest hands out its own names from there. What is loaded when needed stays in files of its own, and entries that
- * not every program can load are joined by themselves.
+ * not every program can load are joined by themselves. All of it is there twice: for Node.js, under the condition of that
+ * name, and for the rest of the world.
  *
- * Nothing is minified, other packages and the `#…` imports of the package stay imports, and bundlers can still drop what
- * is not used.
+ * Nothing is minified, other packages stay imports, and bundlers can still drop what is not used.
  *
  * @module
  */
@@ -37,30 +37,37 @@ const options = {
   platform: "neutral",
   target: "es2023",
   packages: "external",
-  external: ["#*", "node:*"],
+  external: ["node:*"],
   chunkNames: "chunks/[name]-[hash]",
   sourcemap: true,
   sourcesContent: false,
   logLevel: "warning",
 };
 
-await rm("lib", { recursive: true, force: true });
-const contents = together.map((file) => `export * from "./${file}";`).join("\n");
-const all = { contents, resolveDir: "dist", sourcefile: "dist/all.js" };
-await build({ ...options, stdin: all, entryNames: "all" });
-await build({ ...options, entryPoints: apart.map((file) => `dist/${file}`) });
-
-// The names of an entry are those its module exports; esbuild knows them without running anything.
-const { metafile } = await build({
-  ...options,
-  entryPoints: together.map((file) => `dist/${file}`),
-  write: false,
-  metafile: true,
-});
-for (const file of together) {
-  const names = metafile.outputs[`lib/${file}`]?.exports ?? [];
-  const from = posix.relative(posix.dirname(file), "all.js");
-  await mkdir(dirname(`lib/${file}`), { recursive: true });
-  const path = from.startsWith("../") ? from : `./${from}`;
-  await writeFile(`lib/${file}`, `export { ${names.join(", ")} } from "${path}";\n`);
+/**
+ * Everything in one file below `folder`, with what the `#…` imports of the package mean under these conditions.
+ *
+ * @param {string} folder
+ * @param {string[]} conditions
+ */
+async function join(folder, conditions) {
+  const contents = together.map((file) => `export * from "./${file}";`).join("\n");
+  const stdin = { contents, resolveDir: "dist", sourcefile: "dist/all.js" };
+  await build({ ...options, stdin, conditions, entryNames: "all", outdir: folder });
+  for (const file of together) {
+    const from = posix.relative(posix.dirname(file), "all.js");
+    const path = from.startsWith("../") ? from : `./${from}`;
+    await mkdir(dirname(`${folder}/${file}`), { recursive: true });
+    await writeFile(`${folder}/${file}`, `export { ${(names.get(file) ?? []).join(", ")} } from "${path}";\n`);
+  }
 }
+
+await rm("lib", { recursive: true, force: true });
+// The names of an entry are those its module exports; esbuild knows them without running anything.
+const entryPoints = together.map((file) => `dist/${file}`);
+const { metafile } = await build({ ...options, entryPoints, external: ["#*"], write: false, metafile: true });
+const names = new Map(together.map((file) => [file, metafile.outputs[`lib/${file}`]?.exports ?? []]));
+
+await join("lib", []);
+await join("lib/on-node", ["node"]);
+await build({ ...options, entryPoints: apart.map((file) => `dist/${file}`) });
