@@ -279,6 +279,18 @@ describe("R-GEN-32 going on after a failure", () => {
     expect(tried).toEqual(["PLAIN"]);
   });
 
+  test("what was not needed is named too", async () => {
+    const server = serverWith([pairing("SCRAM-SHA-256").mechanism, pairing("PLAIN").mechanism]);
+    const mechanisms = [PLAIN(user), SCRAM(user)];
+    const { mechanism, skipped } = await authenticate(
+      server.session(connection),
+      ["PLAIN", "SCRAM-SHA-256"],
+      mechanisms,
+    );
+    expect(mechanism).toBe("SCRAM-SHA-256");
+    expect(skipped).toEqual([{ mechanism: "PLAIN", reason: "SCRAM-SHA-256 was taken" }]);
+  });
+
   test("R-GEN-32 a server cannot push down to PLAIN with a salt that the keys do not fit", async () => {
     const keys = {
       hash: "SHA-256",

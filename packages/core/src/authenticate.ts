@@ -112,15 +112,19 @@ export async function authenticate(
   checkAnnounced(evaluation, options);
   let floor: Strength | undefined;
   let failure: SASLFailure | undefined;
+  let result: AuthenticationResult | undefined;
   for (const { info, mechanism } of evaluation.candidates) {
     const { name } = info;
     const strength = strengthOf(info);
-    if (floor && isWeaker(strength, floor)) {
-      skipped.push({ mechanism: name, reason: "weaker than one that failed" });
+    if (result || (floor && isWeaker(strength, floor))) {
+      skipped.push({
+        mechanism: name,
+        reason: result ? `${result.mechanism} was taken` : "weaker than one that failed",
+      });
       continue;
     }
     try {
-      return await attempt(mechanism, name).catch((error) => {
+      result = await attempt(mechanism, name).catch((error) => {
         // Some have something new to say after a refusal, once.
         const again = isSASLError(error) && mechanism.again?.(error);
         if (again) return attempt(again, name);
@@ -134,6 +138,7 @@ export async function authenticate(
       if (error.code !== "no-credentials" || machine!.begun) floor = strength; // the server must not be able to push down
     }
   }
+  if (result) return result;
   throw Object.assign(failure ?? noneAcceptable(skipped), { skipped });
 }
 
