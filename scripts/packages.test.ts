@@ -15,7 +15,7 @@ function targets(
 
 /** The source that a compiled or bundled file comes from. */
 function sourceOf(file: string): string {
-  return file.replace(/^\.\/(dist|lib)\//, "./src/").replace(/(\.d\.ts|\.js)$/, ".ts");
+  return file.replace(/^\.\/(dist|lib(\/on-node)?)\//, "./src/").replace(/(\.d\.ts|\.js)$/, ".ts");
 }
 
 for (const { path, manifest } of publishedPackages()) {
