@@ -90,14 +90,18 @@ function parseOAuthError(challenge: Uint8Array): OAuthError {
   };
 }
 
+const noToken: TokenVerdict = { ok: false, status: "invalid_token", detail: "no token was given" };
+
 async function* bearerServer(ctx: ServerContext): ServerConversation {
   const message = ctx.text(yield);
   const header = parseGs2Header(message);
   if (header.flag === "p") throw ctx.fail("malformed-message", "this mechanism binds to no channel");
   const pairs = parsePairs(message.slice(header.text.length));
   checkTarget(ctx, pairs);
-  const token = parseAuth(pairs.get("auth"));
-  return yield* judge(ctx, await ctx.verifyToken(token, header.authzid), header.authzid);
+  const auth = pairs.get("auth");
+  // RFC 7628 §4.3: an empty value asks what it would take, and is answered like a bad token.
+  const verdict = auth === "" ? noToken : await ctx.verifyToken(parseAuth(auth), header.authzid);
+  return yield* judge(ctx, verdict, header.authzid);
 }
 
 async function* xoauth2Server(ctx: ServerContext): ServerConversation {
