@@ -8,7 +8,9 @@ export type {
   Account,
   AccountProperties,
   AccountStore,
+  PasswordScheme,
   PropertyName,
+  PropertyValue,
   ScramVerifier,
   TokenRequest,
   TokenVerdict,
@@ -25,6 +27,7 @@ export {
   evaluate,
   type Skipped,
 } from "./authenticate.js";
+export type { CanonicalizeRequest, CanonicalizeRole, Canonicalizer } from "./canonicalize.js";
 export { type ChannelBinding, type ChannelBindingType, channelBinding } from "./channel-binding.js";
 export { type ClientOutcome, type ClientSettings, clientMechanism, type SASLMechanism } from "./client.js";
 export type {

@@ -4,10 +4,11 @@
  * @module
  */
 import type { AccountProperties, AccountStore } from "./accounts.js";
+import { isAsExpected } from "./internal/same-property.js";
 
 /** A store that forgets everything with the process. */
 export interface MemoryAccounts extends AccountStore {
-  store(name: string, properties: AccountProperties): void;
+  store(name: string, changes: AccountProperties, expected?: AccountProperties | null): boolean;
   remove(name: string): boolean;
   list(): Iterable<string>;
 }
@@ -24,8 +25,11 @@ export function memoryAccounts(accounts: Readonly<Record<string, string | Accoun
   }
   return {
     lookup: (name) => held.get(name),
-    store(name, properties) {
-      held.set(name, Object.freeze({ ...held.get(name), ...properties }));
+    store(name, changes, expected) {
+      const before = held.get(name);
+      if (!isAsExpected(before, expected)) return false;
+      held.set(name, Object.freeze({ ...before, ...changes }));
+      return true;
     },
     remove: (name) => held.delete(name),
     list: () => held.keys(),

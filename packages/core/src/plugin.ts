@@ -8,12 +8,16 @@ export type {
   Account,
   AccountProperties,
   AccountStore,
+  PasswordScheme,
   PropertyName,
+  PropertyValue,
   ScramVerifier,
   TokenRequest,
   TokenVerdict,
   TokenVerifier,
 } from "./accounts.js";
+export { secretProperties } from "./accounts.js";
+export type { CanonicalizeRequest, CanonicalizeRole, Canonicalizer } from "./canonicalize.js";
 export type { ChannelBinding, ChannelBindingType } from "./channel-binding.js";
 export { clientMechanism } from "./client.js";
 export type { CredentialKind, CredentialKinds, CredentialRequest } from "./credentials.js";
@@ -23,6 +27,7 @@ export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
 export { type DecodeBase64Options, decodeBase64, encodeBase64 } from "./internal/base64.js";
 export { concatBytes, equalBytes, wipe } from "./internal/bytes.js";
 export { formatGs2Header, type Gs2Header, parseGs2Header } from "./internal/gs2.js";
+export { isAsExpected, sameProperty } from "./internal/same-property.js";
 export { decodeUtf8, encodeUtf8 } from "./internal/text.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export {
@@ -44,4 +49,11 @@ export {
   type ServerFacts,
   type ServerOutcome,
 } from "./mechanism.js";
+export {
+  type AccountStorePlugin,
+  type Plugin,
+  type PluginExport,
+  type PluginHost,
+  pluginApiVersions,
+} from "./plugin-set.js";
 export type { Digest, MaybePromise } from "./runtime/contract.js";
