@@ -1,1 +1,7 @@
-export {};
+/**
+ * Accounts and SCRAM verifiers in the notations of other programs, read and written.
+ *
+ * @module
+ */
+export { checkedVerifier, FormatError, fromBase64, keySizes, parseIterations, toBase64 } from "./parts.js";
+export { formatProperty, parseProperty } from "./property-text.js";
