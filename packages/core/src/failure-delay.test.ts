@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { failureDelay, networkOf, type Throttle } from "./failure-delay.js";
-import { memoryAccounts, SASLServer, type SASLServerSession, type ServerEvent } from "./index.js";
+import { type FailureDelayOptions, failureDelay, networkOf } from "./failure-delay.js";
+import { memoryAccounts, SASLServer, type SASLServerSession, type ServerEvent, type Throttle } from "./index.js";
 import { plain } from "./mechanisms/plain.js";
 
 const networks: readonly [remote: string, network: string][] = [
@@ -24,6 +24,15 @@ describe("a delay after failures", () => {
   const refused = (remote: string, authcid: string | undefined) =>
     ({ ok: false, code: "refused", remote, authcid, mechanism: "PLAIN" }) as ServerEvent;
 
+  const attempt = {};
+  const ruleOf = (options?: FailureDelayOptions) => {
+    const rule = failureDelay(options);
+    return {
+      begin: (from: string | undefined) => rule.begin(from, attempt),
+      ended: (event: ServerEvent) => rule.ended(event, attempt),
+    };
+  };
+
   async function waited(wait: unknown): Promise<number> {
     const start = Date.now();
     await Promise.all([wait, vi.runAllTimersAsync()]);
@@ -31,7 +40,7 @@ describe("a delay after failures", () => {
   }
 
   test("R-LIM-08 attempts of a network that failed begin one after the other, with a growing wait", async () => {
-    const rule = failureDelay({ firstMs: 100, maxMs: 1000 });
+    const rule = ruleOf({ firstMs: 100, maxMs: 1000 });
     expect(rule.begin("192.0.2.1")).toBeUndefined();
     rule.ended(refused("192.0.2.1:5", undefined));
     const [first, second] = [rule.begin("192.0.2.1:6"), rule.begin("192.0.2.1:7")];
@@ -45,14 +54,14 @@ describe("a delay after failures", () => {
   });
 
   test("R-LIM-08 no wait is longer than the longest, however many there are", async () => {
-    const rule = failureDelay({ firstMs: 100, maxMs: 500 });
+    const rule = ruleOf({ firstMs: 100, maxMs: 500 });
     for (let i = 0; i < 40; i++) rule.ended(refused("192.0.2.1", undefined));
     const waits = Array.from({ length: 10 }, () => rule.begin("192.0.2.1"));
     expect(await waited(Promise.all(waits))).toBe(500);
   });
 
   test("R-LIM-08 refusals of an account are later and later, from wherever they are asked for", async () => {
-    const rule = failureDelay({ firstMs: 100, maxMs: 300 });
+    const rule = ruleOf({ firstMs: 100, maxMs: 300 });
     const waits = [];
     for (const address of ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
       waits.push(await waited(rule.ended(refused(address, "a"))));
@@ -60,7 +69,7 @@ describe("a delay after failures", () => {
   });
 
   test("R-LIM-08 forgets, and remembers no more than it may", async () => {
-    const rule = failureDelay({ firstMs: 100, forgetMs: 1000, maxEntries: 2 });
+    const rule = ruleOf({ firstMs: 100, forgetMs: 1000, maxEntries: 2 });
     rule.ended(refused("192.0.2.1", undefined));
     await vi.advanceTimersByTimeAsync(1000);
     expect(rule.begin("192.0.2.1")).toBeUndefined();
@@ -70,7 +79,7 @@ describe("a delay after failures", () => {
   });
 
   test("R-LIM-08 temporary faults and aborts do not count", () => {
-    const rule = failureDelay();
+    const rule = ruleOf();
     for (const code of ["temporary", "aborted"] as const) {
       expect(rule.ended({ ...refused("192.0.2.1", "a"), code })).toBeUndefined();
     }
@@ -86,7 +95,7 @@ describe("a delay after failures", () => {
     session.initiate("PLAIN", new TextEncoder().encode(`\0tim\0${password}`));
 
   test("R-LIM-08 a right answer from elsewhere is not late; a right answer after a wrong one is", async () => {
-    const rule = failureDelay({ firstMs: 100 });
+    const rule = ruleOf({ firstMs: 100 });
     const wrong = expect(say(plainFrom(rule, "192.0.2.1"), "guess")).rejects.toMatchObject({ code: "refused" });
     await vi.advanceTimersByTimeAsync(0);
     await expect(say(plainFrom(rule, "192.0.2.2"), "tanstaaf")).resolves.toMatchObject({ state: "success" });
@@ -101,7 +110,7 @@ describe("a delay after failures", () => {
   });
 
   test("R-GEN-16 an abort ends the wait, and nothing is judged afterwards", async () => {
-    const rule = failureDelay({ firstMs: 100 });
+    const rule = ruleOf({ firstMs: 100 });
     rule.ended(refused("192.0.2.1", undefined));
     const session = plainFrom(rule, "192.0.2.1");
     const aborted = expect(say(session, "tanstaaf")).rejects.toMatchObject({ code: "aborted" });

@@ -3,16 +3,7 @@
  *
  * @module
  */
-import type { MaybePromise } from "./runtime/contract.js";
-import type { ServerEvent } from "./server.js";
-
-/** Rules on how fast peers may try. What it throws counts for nothing. */
-export interface Throttle {
-  /** Called before a mechanism begins; it begins when this has settled. */
-  begin(remote: string | undefined): MaybePromise<void> | undefined;
-  /** Called after each exchange; the peer hears of a failure when this has settled. */
-  ended(event: ServerEvent): MaybePromise<void> | undefined;
-}
+import type { Throttle } from "./throttle.js";
 
 /** Options of {@link failureDelay}. */
 export interface FailureDelayOptions {

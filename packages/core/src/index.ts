@@ -50,7 +50,7 @@ export {
   type SASLFailureCode,
   saslError,
 } from "./errors.js";
-export { type FailureDelayOptions, failureDelay, type Throttle } from "./failure-delay.js";
+export { type FailureDelayOptions, failureDelay } from "./failure-delay.js";
 export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
 export type { Prepare } from "./internal/context.js";
 export { defaultLimits, type Limits } from "./limits.js";
@@ -68,5 +68,6 @@ export {
 export { SASLServerSession, type ServerResult } from "./session.js";
 export { type ExchangeState, SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
 export { compareStrength, isWeaker, type Strength, strengthOf, strengths } from "./strength.js";
+export type { Throttle } from "./throttle.js";
 export { type TraceEvent, type Tracer, tracer } from "./trace.js";
 export { type MakeVerifierOptions, makeScramVerifier } from "./verifier.js";

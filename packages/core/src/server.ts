@@ -9,7 +9,6 @@ import { randomBytes } from "#runtime";
 import type { AccountStore, TokenVerifier } from "./accounts.js";
 import type { ChannelBinding } from "./channel-binding.js";
 import type { SASLErrorCode } from "./errors.js";
-import type { Throttle } from "./failure-delay.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
 import type { ExternalIdentity, Mechanism } from "./mechanism.js";
@@ -17,6 +16,7 @@ import type { MaybePromise } from "./runtime/contract.js";
 import { ScramHabits } from "./scram-habits.js";
 import { SASLServerSession } from "./session.js";
 import { compareStrength, isWeaker, type Strength, strengthOf } from "./strength.js";
+import type { Throttle } from "./throttle.js";
 
 /** What a server offers. Everything left out takes the safe side. */
 export interface ServerPolicy {
@@ -82,7 +82,7 @@ export interface ServerOptions extends ContextSettings {
    * was tried before and after.
    */
   readonly scramIterations?: number | readonly number[] | undefined;
-  /** How fast peers may try; `failureDelay()` is ready-made. Left out: as fast as they can. */
+  /** How fast peers may try; `sasl-throttle` has one. Left out: as fast as they can. */
   readonly throttle?: Throttle | undefined;
   /** Called once for each exchange. What it throws is ignored. */
   readonly onOutcome?: ((event: ServerEvent) => void) | undefined;

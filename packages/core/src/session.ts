@@ -8,9 +8,9 @@ import { Cutoff } from "./cutoff.js";
 import { isSASLError, type SASLError, SASLFailure, saslError } from "./errors.js";
 import type { SASLInterface, SASLReply } from "./interface.js";
 import { type Heard, isMechanismName, type Mechanism } from "./mechanism.js";
-import type { MaybePromise } from "./runtime/contract.js";
 import type { SASLServer, ServerConnection, ServerEvent } from "./server.js";
 import { ServerExchange, unable } from "./server-exchange.js";
+import type { Throttle } from "./throttle.js";
 
 /** Who is at the other end, once it is known. */
 export interface ServerResult {
@@ -27,6 +27,12 @@ interface Turn {
   waits: Cutoff | undefined;
 }
 
+/** What a throttle knows an attempt by. */
+interface Attempt {
+  /** As the peer wrote it. */
+  readonly mechanism: string;
+}
+
 /**
  * Made by `SASLServer.session()`. Exchanges follow each other until one succeeds; after that every call fails
  * (RFC 6120 §6.4.6 and RFC 4954 §4 allow no second one). Errors carry in `code` what a binding may tell the peer, and
@@ -38,6 +44,8 @@ export class SASLServerSession implements SASLInterface {
   #exchange: ServerExchange | undefined;
   /** The step at work; another one, or none, once the peer has given up on it. */
   #turn: Turn | undefined;
+  /** The attempt that the throttle was asked about and has not been told the end of. */
+  #attempt: Attempt | undefined;
   #result: ServerResult | undefined;
 
   /** @internal */
@@ -74,7 +82,8 @@ export class SASLServerSession implements SASLInterface {
    * @param reason for the log, where a binding knows more than that.
    */
   async abort(reason: SASLFailure = new SASLFailure("aborted", "the client gave up")): Promise<SASLReply> {
-    this.#over(reason);
+    const event = this.#over(reason, this.#attempt?.mechanism);
+    if (event) void this.#leave(event);
     this.#turn?.waits?.cut("aborted", "the exchange was aborted");
     this.#turn = undefined;
     return { state: "failure" };
@@ -109,8 +118,8 @@ export class SASLServerSession implements SASLInterface {
       const failure = isSASLError(error) ? error : unable("authentication is not possible at present", error);
       if (this.#turn === turn) {
         const event = this.#over(failure, mechanism);
-        const { throttle } = this.#server.options();
-        if (throttle && event) await this.#wait(turn, () => throttle.ended(event));
+        const told = event && this.#leave(event);
+        if (told) await this.#wait(turn, told).catch(() => {}); // the peer is gone, and hears nothing anyway
       }
       throw failure;
     } finally {
@@ -128,17 +137,34 @@ export class SASLServerSession implements SASLInterface {
       return this.#exchange.begin(payload);
     };
     const { throttle } = this.#server.options();
-    return throttle ? this.#wait(turn, () => throttle.begin(this.#connection.remote)).then(begin) : begin();
+    return throttle ? this.#admit(turn, throttle, { mechanism: name }).then(begin) : begin();
   }
 
-  /** Waits as the throttle says, as long as the peer is there; a throttle that fails lets everybody go. */
-  async #wait(turn: Turn, ask: () => MaybePromise<void> | undefined): Promise<void> {
+  /** Waits as the throttle says; one that fails lets everybody go, unless it says that a limit is reached. */
+  async #admit(turn: Turn, throttle: Throttle, attempt: Attempt): Promise<void> {
+    this.#attempt = attempt;
     try {
-      turn.waits = new Cutoff(undefined, 0);
-      await turn.waits.race(Promise.resolve(ask()));
-    } catch {
-      // The peer is gone, or the rule is broken: neither decides anything.
+      await this.#wait(turn, (async () => throttle.begin(this.#connection.remote, attempt))());
+    } catch (error) {
+      if (!isSASLError(error) || error.code !== "limit-exceeded") return;
+      if (this.#attempt === attempt) this.#attempt = undefined;
+      throw error;
     }
+  }
+
+  /** Tells the throttle how the attempt ended that it let begin, if there is one. */
+  #leave(event: ServerEvent): Promise<void> | undefined {
+    const { throttle } = this.#server.options();
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    if (throttle === undefined || attempt === undefined) return undefined;
+    return (async () => throttle.ended(event, attempt))().catch(() => {});
+  }
+
+  /** Waits as long as the peer is there. */
+  #wait(turn: Turn, work: Promise<void>): Promise<void> {
+    turn.waits = new Cutoff(undefined, 0);
+    return turn.waits.race(work);
   }
 
   #goOn(payload: Uint8Array): Promise<SASLReply> {
@@ -150,9 +176,9 @@ export class SASLServerSession implements SASLInterface {
     const { result, noted: detail } = this.#exchange as ServerExchange;
     this.#result = result;
     this.#exchange = undefined;
-    if (this.#server.options().onOutcome === undefined) return;
+    if (this.#server.options().onOutcome === undefined && this.#attempt === undefined) return;
     const { mechanism, authcid, authzid, channelBinding } = result as ServerResult;
-    this.#tell({ mechanism, authcid, authzid, channelBinding, detail });
+    void this.#leave(this.#tell({ mechanism, authcid, authzid, channelBinding, detail }));
   }
 
   #over(failure: SASLError, mechanism?: string): ServerEvent | undefined {
