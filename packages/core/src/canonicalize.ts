@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { SASLFailure } from "./errors.js";
+import type { MechanismContext } from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
 
 /** What a name is for. `both`: no other identity was asked for, so one name is authcid and authzid. */
@@ -35,4 +37,67 @@ export interface Canonicalizer {
    *   it throws fails the exchange as temporary.
    */
   canonicalize(name: string, request: CanonicalizeRequest): MaybePromise<string>;
+}
+
+/** Who asks: what a chain is told, and the bounds names keep to. */
+type Asker = Pick<MechanismContext, "mechanism" | "service" | "host" | "checkIdentity">;
+
+/**
+ * A name after a chain of canonicalisers (R-CAN-01). Each result is checked before the next one sees it.
+ *
+ * @throws {SASLError} what a canonicaliser throws of that kind; `malformed-message` for an empty result (R-CAN-03),
+ *   `limit-exceeded` for a long one.
+ * @throws {TypeError} for a result that is no text.
+ */
+export function canonicalName(
+  asker: Asker,
+  chain: readonly Canonicalizer[],
+  name: string,
+  role: CanonicalizeRole,
+  side: "client" | "server",
+  host: string | undefined = asker.host,
+): MaybePromise<string> {
+  const { mechanism, service } = asker;
+  const request: CanonicalizeRequest = { role, side, mechanism: mechanism.name, service, host };
+  const step = (text: string, from: number): MaybePromise<string> => {
+    let current = text;
+    for (let i = from; i < chain.length; i++) {
+      const each = chain[i] as Canonicalizer;
+      if (each.side !== undefined && each.side !== side) continue;
+      const result = each.canonicalize(current, request);
+      if (isPromise(result)) return result.then((text) => step(checkedName(asker, text), i + 1));
+      current = checkedName(asker, result);
+    }
+    return current;
+  };
+  return step(name, 0);
+}
+
+/** A canonicaliser without types may answer with anything; `undefined` is nobody's name. */
+function checkedName(asker: Asker, name: unknown): string {
+  if (typeof name !== "string") throw new TypeError("a canonicaliser's result is no text");
+  if (name === "") throw new SASLFailure("malformed-message", "an identity is empty"); // R-CAN-03
+  asker.checkIdentity(name);
+  return name;
+}
+
+function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown }).then === "function";
+}
+
+/** The names among a client's credentials, canonical: both in one go where they are the same or only one is given. */
+export async function canonicalNames(
+  asker: Asker,
+  chain: readonly Canonicalizer[],
+  { username, authzid }: { readonly username?: string | undefined; readonly authzid?: string | undefined },
+): Promise<{ username?: string; authzid?: string }> {
+  const go = (name: string, role: CanonicalizeRole) => canonicalName(asker, chain, name, role, "client");
+  if (!authzid || authzid === username) {
+    const name = username && (await go(username, "both"));
+    return name ? { username: name, ...(authzid && { authzid: name }) } : {};
+  }
+  return {
+    ...(username && { username: await go(username, "authcid") }),
+    authzid: await go(authzid, "authzid"),
+  };
 }

@@ -20,6 +20,7 @@ import type { ClientContext, Final, IterationBounds, Mechanism, MechanismInfo } 
 import type { ScramKeyCache } from "./scram-key-cache.js";
 import type { SASLStateMachine } from "./state-machine.js";
 import { compareStrength } from "./strength.js";
+import { rulesUnavailable } from "./text/unavailable.js";
 import type { Tracer } from "./trace.js";
 
 /** What an exchange needs to know beyond its credentials. All of it is optional. */
@@ -109,7 +110,6 @@ class ClientExchange extends BaseContext implements ClientContext {
   readonly #machine: SASLStateMachine;
   #given: Credentials = {};
   #bound: string | undefined;
-  #ended: ((ok: boolean) => void) | undefined;
 
   constructor(
     mechanism: Mechanism,
@@ -126,10 +126,20 @@ class ClientExchange extends BaseContext implements ClientContext {
   async credentials<K extends CredentialKind>(kind: K): Promise<CredentialKinds[K]> {
     const request = { kind, mechanism: this.mechanism.name, host: this.host, signal: this.#machine.signal };
     const given = await provide(this.#credentials, request, this.mechanism);
-    if (kind !== "trace") this.#given = given;
-    this.checkIdentity(this.#given.username);
-    this.checkIdentity(this.#given.authzid);
-    return given;
+    if (kind === "trace") return given;
+    const { username, authzid } = given as Credentials;
+    this.checkIdentity(username);
+    this.checkIdentity(authzid);
+    this.#given = await this.#canonical(given);
+    return this.#given as CredentialKinds[K];
+  }
+
+  /** Names as the chain gives them, whose code only those load that have one (R-CAN-01). */
+  async #canonical(given: Credentials): Promise<Credentials> {
+    const { canonicalizers } = this.settings;
+    if (!canonicalizers) return given;
+    const { canonicalNames } = await import("./canonicalize.js").catch(rulesUnavailable);
+    return { ...given, ...(await canonicalNames(this, canonicalizers, given)) };
   }
 
   final(message: Uint8Array): Final {
@@ -140,20 +150,16 @@ class ClientExchange extends BaseContext implements ClientContext {
     this.#bound = type;
   }
 
-  ended(callback: (ok: boolean) => void): void {
-    this.#ended = callback;
-  }
-
   async run(): Promise<ClientOutcome> {
     const { name, security } = this.mechanism;
     try {
       await this.#play();
     } catch (error) {
-      this.#ended?.(false);
+      this.end(false);
       await this.#machine.abort().catch(() => {}); // unless it is over; lets go of its timer, too
       throw error instanceof TypeError ? error : asSASLError(error, "aborted", `${name} failed on this side`);
     }
-    this.#ended?.(true);
+    this.end(true);
     return {
       mechanism: name,
       authcid: this.#given.username,

@@ -28,6 +28,16 @@ export {
   type Skipped,
 } from "./authenticate.js";
 export type { CanonicalizeRequest, CanonicalizeRole, Canonicalizer } from "./canonicalize.js";
+export {
+  appendRealm,
+  precis,
+  saslprepName,
+  stripRealm,
+  trim,
+  usernameCaseMapped,
+  usernameCasePreserved,
+} from "./canonicalizers.js";
+export { type ChainOptions, callbackAccounts, chainAccounts } from "./chain-accounts.js";
 export { type ChannelBinding, type ChannelBindingType, channelBinding } from "./channel-binding.js";
 export { type ClientOutcome, type ClientSettings, clientMechanism, type SASLMechanism } from "./client.js";
 export type {
@@ -66,6 +76,7 @@ export {
   type ServerPolicy,
 } from "./server.js";
 export { SASLServerSession, type ServerResult } from "./session.js";
+export { type PasswordChange, type PasswordOptions, passwordChange, setPassword } from "./set-password.js";
 export { type ExchangeState, SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
 export { compareStrength, isWeaker, type Strength, strengthOf, strengths } from "./strength.js";
 export type { Throttle } from "./throttle.js";

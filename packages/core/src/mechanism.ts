@@ -44,8 +44,10 @@ export interface MechanismInfo {
   readonly security: readonly SecurityFlag[];
   /** True when the exchange is bound to the channel below: SCRAM's -PLUS variants (RFC 5802 §6). */
   readonly channelBinding?: boolean;
-  /** True when its messages can carry an authorization identity (RFC 4422 §3.4.1). */
+  /** True when it allows proxying: its messages can carry an authorization identity (RFC 4422 §3.4.1). */
   readonly authzid?: boolean;
+  /** True when it needs the server's name: without `host` it is neither offered nor used. */
+  readonly needsHost?: boolean;
   /** True when it has a -PLUS form, so that its own channel-binding flag must not lie (RFC 5802 §6). */
   readonly bindable?: boolean;
   /** True when it must not run in the clear: it sends what an eavesdropper can use. */
@@ -103,10 +105,50 @@ export interface Mechanism extends MechanismInfo {
   /** Whether the server half can work on a connection at all; left out: always. */
   readonly possible?: (facts: ServerFacts) => boolean;
   /**
+   * Properties of an account that the server half looks at. They are asked for together with those of the server and of
+   * the application, in one look-up right after the name became canonical.
+   */
+  readonly properties?: readonly PropertyName[];
+  /**
+   * Whether an account has what the server half needs. Told of the properties of all mechanisms, from one look-up. Left
+   * out: every account does.
+   *
+   * @param checksPasswords whether the store judges passwords itself (`AccountStore.checkPassword`).
+   */
+  readonly available?: (properties: AccountProperties, checksPasswords: boolean) => boolean;
+  /**
+   * What to store so that this password works with this mechanism.
+   *
+   * @param password prepared, at least 1 character. Secret. `undefined`: there is to be none any more; properties of the
+   *   mechanism's own are then returned as `undefined`, those in `secretProperties` are gone already.
+   * @param stored what the account will have already: nothing is to be made twice.
+   * @returns properties to set; of one that is a list, what to add to it. Nothing where `stored` is enough, or what is
+   *   needed may not be stored.
+   */
+  readonly setPassword?: (
+    ctx: PasswordContext,
+    password: string | undefined,
+    stored: AccountProperties,
+  ) => MaybePromise<AccountProperties | undefined>;
+  /** Lets go of what the mechanism holds for all exchanges; called once, by whoever loaded it. */
+  readonly dispose?: () => MaybePromise<void>;
+  /**
    * Matches what a trace must not show of a message, in either direction; it is replaced by its length. Has the `g` flag
    * when there can be several. Left out: a trace shows lengths alone.
    */
   readonly secrets?: RegExp;
+}
+
+/** What `setPassword` can ask for. */
+export interface PasswordContext {
+  /** Whether the password itself may be stored; only where somebody asked for that. */
+  readonly plaintext: boolean;
+  /** Iterations of new SCRAM verifiers, at least 4096. */
+  readonly iterations: number;
+  /** `count` fresh octets, 1 to 65536. */
+  random(count: number): Uint8Array;
+  /** A one-way hash in the scheme the application chose; `undefined` when it chose none. */
+  hashPassword(password: string): MaybePromise<string | undefined>;
 }
 
 /** What both halves can ask for: the one door to the outside. */
@@ -133,10 +175,20 @@ export interface MechanismContext {
   bytes(text: string): Uint8Array;
   /** Strict UTF-8 text of a message that must be there. @throws {SASLFailure} `unexpected-message`, `incorrect-encoding`. */
   text(message: Heard): string;
-  /** A name or password prepared as configured, SASLprep by default. @throws {SASLFailure} `malformed-message`. */
-  prepare(text: string, usage: "stored" | "query"): MaybePromise<string>;
+  /**
+   * A password, or a name, prepared as configured, SASLprep by default. Names that went through canonicalisers are prepared.
+   *
+   * @param what default `password`.
+   * @throws {SASLFailure} `malformed-message`.
+   */
+  prepare(text: string, usage: "stored" | "query", what?: "name" | "password"): MaybePromise<string>;
   /** Refuses a name that is too long or holds a NUL (RFC 4422 §3.4.1). @throws {SASLFailure} `malformed-message`, `limit-exceeded`. */
   checkIdentity(name: string | undefined): void;
+  /**
+   * Calls back exactly once when the exchange is over, however it ends: `true` when it succeeded at both ends of the
+   * engine, `false` after a failure, an abort, or a connection that went away. For state of this exchange.
+   */
+  ended(callback: (ok: boolean) => void): void;
   /** The error to throw: `throw ctx.fail("malformed-message", "no nonce")`. */
   fail(code: SASLErrorCode, message: string, options?: SASLErrorOptions): SASLError;
 }
@@ -157,8 +209,6 @@ export interface ClientContext extends MechanismContext {
   final(message: Uint8Array): Final;
   /** Says to what type this exchange was bound, for the result. */
   bound(type: string): void;
-  /** Calls back once when the whole exchange is over: `true` when both the protocol and the mechanism said success. */
-  ended(callback: (ok: boolean) => void): void;
 }
 
 /** An identity the channel below has proved: a verified client certificate, a peer's uid. */
@@ -179,8 +229,21 @@ export interface ServerContext extends MechanismContext {
   readonly external: ExternalIdentity | undefined;
   /** Who ANONYMOUS becomes; `undefined` when nobody may be anonymous. */
   readonly anonymous: string | undefined;
-  /** Looks an account up under its canonical name. A name nobody has gives an account without secrets, never an error. */
-  identify(name: string, requests: readonly PropertyName[]): MaybePromise<Account>;
+  /**
+   * Makes a name canonical and looks its account up, with the `properties` this mechanism declares. A name nobody has
+   * gives an account without secrets, never an error.
+   *
+   * @param authzid the identity that was asked for beside it, as the peer wrote it: where that is another one, `name` is
+   *   made canonical as authcid alone, otherwise as both at once.
+   */
+  identify(name: string, authzid?: string): MaybePromise<Account>;
+  /**
+   * Writes properties of the account that {@link identify} gave, in one atomic step: counters, one-time values.
+   *
+   * @param expected what has to be there still for anything to be written; see `AccountStore.store`.
+   * @returns false when it is not, or the store cannot write.
+   */
+  update(account: Account, changes: AccountProperties, expected: AccountProperties): MaybePromise<boolean>;
   /** Checks a password against whatever the account has for that; takes as long for unknown users. */
   checkPassword(account: Account, password: string): MaybePromise<boolean>;
   /** The account's verifier for a hash, or one nobody can satisfy, stable for the name (R-SCRAM-25). */
@@ -200,13 +263,16 @@ export function defineMechanism(mechanism: Mechanism): Mechanism {
   return mechanism;
 }
 
+/** What a mechanism has beside its halves, for servers alone. */
+type ServerSide = Pick<Mechanism, "possible" | "properties" | "available" | "setPassword">;
+
 /** A client half made whole. A call that a bundler can drop with its server half, where a spread could not be. */
 export function withServer(
   clientHalf: Mechanism,
   server: NonNullable<Mechanism["server"]>,
-  possible?: NonNullable<Mechanism["possible"]>,
+  serverSide: ServerSide = {},
 ): Mechanism {
-  return defineMechanism({ ...clientHalf, server, ...(possible && { possible }) });
+  return defineMechanism({ ...clientHalf, ...serverSide, server });
 }
 
 const mechanismName = /^[A-Z0-9_-]{1,20}$/;

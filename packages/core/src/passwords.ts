@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Account, ScramVerifier } from "./accounts.js";
+import type { Account, AccountStore, PasswordScheme, ScramVerifier } from "./accounts.js";
 import { SASLFailure } from "./errors.js";
 import { isBytes, wipe } from "./internal/bytes.js";
 import type { MechanismContext } from "./mechanism.js";
@@ -12,21 +12,58 @@ import { keysFromPassword, verifierFromKeys } from "./mechanisms/scram/keys.js";
 import type { Digest, MaybePromise } from "./runtime/contract.js";
 import type { ScramHabits } from "./scram-habits.js";
 
+/** What a password can be judged with, besides the account itself. */
+export interface PasswordJudges {
+  readonly habits: ScramHabits;
+  readonly schemes: readonly PasswordScheme[];
+  readonly accounts: Pick<AccountStore, "checkPassword">;
+  /** Asks a store or a scheme, which may throw, or never answer. */
+  readonly ask: <T>(question: () => MaybePromise<T>) => MaybePromise<T>;
+}
+
 /**
- * Whether a password is the account's: compared with a stored one, or derived and compared with a verifier.
+ * Whether a password is the account's. Accounts without secrets, and names nobody has, cost what others cost here
+ * (R-SCRAM-25, R-GEN-31).
  *
  * @param password as it came from the peer; prepared here as configured.
  */
 export async function passwordMatches(
   ctx: MechanismContext,
-  habits: ScramHabits,
+  judges: PasswordJudges,
   account: Account,
   password: string,
 ): Promise<boolean> {
-  const given = ctx.bytes(await ctx.prepare(password, "query"));
-  if (given.length === 0) return false; // RFC 4616 §2
-  const { userPassword, authPassword } = account.properties;
-  const stored = authPassword && sound(authPassword.find((each) => scramHashNamed(each.hash)));
+  const prepared = await ctx.prepare(password, "query");
+  if (prepared === "") return false; // RFC 4616 §2
+  const { userPassword, passwordHash = [], authPassword } = account.properties;
+  const { habits, accounts, ask } = judges;
+  const verifier = authPassword && sound(authPassword.find((each) => scramHashNamed(each.hash)));
+  const nothing = userPassword === undefined && passwordHash.length === 0 && verifier === undefined;
+  if (nothing && accounts.checkPassword) {
+    return (await ask(() => accounts.checkPassword?.(account.name, prepared))) === true;
+  }
+  if (userPassword === undefined && passwordHash.length > 0) {
+    habits.learnHash(passwordHash[0] as string);
+    return fitsOne(judges, passwordHash, prepared);
+  }
+  const decoy = nothing ? await habits.decoyHash(judges.schemes, account.name) : undefined;
+  if (decoy !== undefined) {
+    await fitsOne(judges, [decoy], prepared);
+    return false;
+  }
+  return matchesSecret(ctx, habits, account, prepared, verifier);
+}
+
+/** Compared with the stored password, or derived and compared with a verifier. */
+async function matchesSecret(
+  ctx: MechanismContext,
+  habits: ScramHabits,
+  account: Account,
+  prepared: string,
+  stored: ScramVerifier | undefined,
+): Promise<boolean> {
+  const { userPassword } = account.properties;
+  const given = ctx.bytes(prepared);
   if (stored) habits.learn(stored);
   // Derives once wherever accounts here have verifiers, so that those without one take as long (R-SCRAM-25).
   const hash = scramHashNamed(stored?.hash ?? habits.usualHash ?? "");
@@ -36,6 +73,24 @@ export async function passwordMatches(
   return userPassword === undefined ? derived && stored !== undefined : same;
 }
 
+/** Whether a password fits one of these hashes; all are tried, so that it does not show which. */
+async function fitsOne(
+  { schemes, ask }: PasswordJudges,
+  hashes: readonly string[],
+  password: string,
+): Promise<boolean> {
+  let fits = false;
+  for (const stored of hashes) {
+    const scheme = schemes.find((each) => each.recognizes(stored));
+    if (scheme === undefined) throw unusable("the account has a password hash that no scheme here reads");
+    if ((await ask(() => scheme.verify(password, stored))) === true) fits = true;
+  }
+  return fits;
+}
+
+function unusable(detail: string): SASLFailure {
+  return new SASLFailure("temporary", "accounts cannot be looked up at present", { detail });
+}
 /** The highest count a record may ask a server to spend on one derivation (R-STO-08). */
 const maxStoredIterations = 10_000_000;
 
@@ -47,8 +102,7 @@ function sound(verifier: ScramVerifier | undefined): ScramVerifier | undefined {
   const keys = [storedKey, serverKey].every((key) => isBytes(key) && key.length === size);
   const count = Number.isInteger(iterations) && iterations > 0 && iterations <= maxStoredIterations;
   if (!keys || !count || !isBytes(salt) || salt.length === 0) {
-    const detail = "the account has a malformed SCRAM verifier";
-    throw new SASLFailure("temporary", "accounts cannot be looked up at present", { detail });
+    throw unusable("the account has a malformed SCRAM verifier");
   }
   return verifier;
 }

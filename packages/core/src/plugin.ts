@@ -43,6 +43,7 @@ export {
   type Mechanism,
   type MechanismContext,
   type MechanismInfo,
+  type PasswordContext,
   type SecurityFlag,
   type ServerContext,
   type ServerConversation,

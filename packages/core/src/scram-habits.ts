@@ -3,10 +3,12 @@
  *
  * @module
  */
-import type { ScramVerifier } from "./accounts.js";
+import type { PasswordScheme, ScramVerifier } from "./accounts.js";
+import { sha256 } from "./digests.js";
+import { encodeBase64 } from "./internal/base64.js";
 import { concatBytes } from "./internal/bytes.js";
 import { encodeUtf8 } from "./internal/text.js";
-import type { Digest } from "./runtime/contract.js";
+import type { Digest, MaybePromise } from "./runtime/contract.js";
 
 /** What `makeScramVerifier` and other servers make today (RFC 5802 §5.1: at least 4096). */
 export const usualIterations = 10_000;
@@ -24,6 +26,9 @@ export class ScramHabits {
   readonly #counts: readonly number[];
   readonly #told: boolean;
   readonly #seen = new Map<string, Habit>();
+  /** A one-way hash that some account here has, the first one seen. Secret. */
+  #hash: MaybePromise<string | undefined>;
+  #hashSeen = false;
   /** True once an account without a verifier for the asked hash had its password: then everybody pays for a derivation. */
   derives = false;
 
@@ -41,6 +46,27 @@ export class ScramHabits {
   learn(verifier: ScramVerifier): void {
     if (this.#seen.has(verifier.hash)) return;
     this.#seen.set(verifier.hash, { iterations: verifier.iterations, saltLength: verifier.salt.length });
+  }
+
+  /** Takes note of a real one-way hash. */
+  learnHash(hash: string): void {
+    if (!this.#hashSeen) this.#hash = hash;
+    this.#hashSeen = true;
+  }
+
+  /**
+   * A one-way hash to try the password of a name against that has nothing stored; `undefined` when such a name is better
+   * tried against a verifier. Both kinds where both have been seen, always the same one for a name.
+   */
+  async decoyHash(schemes: readonly PasswordScheme[], name: string): Promise<string | undefined> {
+    if (this.#hashSeen && this.#seen.size > 0) {
+      const choice = await sha256.hmac(this.#secret, encodeUtf8(`kind ${name}`));
+      return (choice[0] as number) < 128 ? this.#hash : undefined;
+    }
+    if (this.#hashSeen) return this.#hash;
+    if (this.#seen.size > 0 || this.#told) return undefined;
+    this.#hash ??= schemes.find((each) => each.hash)?.hash?.(encodeBase64(this.#secret));
+    return this.#hash;
   }
 
   /** Salt and count for a name that has none stored: always the same ones for the same name. */

@@ -4,7 +4,15 @@
  *
  * @module
  */
-import type { Account, AccountProperties, PropertyName, ScramVerifier, TokenVerdict } from "./accounts.js";
+import type {
+  Account,
+  AccountProperties,
+  AccountStore,
+  PropertyName,
+  ScramVerifier,
+  TokenVerdict,
+} from "./accounts.js";
+import { type CanonicalizeRole, canonicalName } from "./canonicalize.js";
 import type { ChannelBinding } from "./channel-binding.js";
 import { Cutoff } from "./cutoff.js";
 import { isSASLError, SASLFailure, saslError } from "./errors.js";
@@ -21,13 +29,17 @@ import {
 } from "./mechanism.js";
 import { passwordMatches, verifierFor } from "./passwords.js";
 import type { Digest, MaybePromise } from "./runtime/contract.js";
+import { usualIterations } from "./scram-habits.js";
 import type { SASLServer, ServerConnection } from "./server.js";
 import type { ServerResult } from "./session.js";
+import { missingSecrets } from "./set-password.js";
+import { soundAccount } from "./sound-account.js";
 
 const empty = /* @__PURE__ */ new Uint8Array(0);
 
 /** Made when a mechanism is named, dropped when its exchange is over. */
 export class ServerExchange extends BaseContext implements ServerContext {
+  declare readonly mechanism: Mechanism;
   readonly #server: SASLServer;
   readonly #connection: ServerConnection;
   readonly #half: ServerConversation;
@@ -36,6 +48,10 @@ export class ServerExchange extends BaseContext implements ServerContext {
   /** True once the final data went out as a challenge, to which only an empty answer may come. */
   #finished = false;
   #account: Account | undefined;
+  /** The name that was made canonical as authcid and authzid both, as the peer wrote it. */
+  #asked: string | undefined;
+  /** Kept until the exchange ends, and only where the account may lack something that is made from it. */
+  #password: string | undefined;
   authcid: string | undefined;
   channelBindingUsed: string | undefined;
   noted: string | undefined;
@@ -108,49 +124,84 @@ export class ServerExchange extends BaseContext implements ServerContext {
     if (this.requireChannelBinding && this.channelBindingUsed === undefined) {
       throw new SASLFailure("mechanism-too-weak", "the exchange was not bound to the channel"); // R-GEN-26
     }
+    // Once more, whether policy still wants this mechanism on the connection as it is now (R-GEN-26).
+    const now = this.#server.choose(this.mechanism.name, this.#connection);
+    if (typeof now === "string") throw saslError(now, "this mechanism is not offered on this connection any more");
+    this.#checkName(outcome.authcid);
     const known = outcome.authcid === this.#account?.name || outcome.authcid === this.anonymous;
     const authcid = known ? outcome.authcid : this.#canonical(outcome.authcid, "authcid");
     return chain(authcid, (name) => {
-      if (name === this.#account?.name && this.#account.properties.disabled === true) {
-        throw saslError("account-disabled", "the account is disabled");
-      }
-      return outcome.authzid ? this.#actAs(name, outcome.authzid, outcome.mayActAs) : this.#result(name, name); // R-GEN-18
+      const own = this.#account !== undefined && name === this.#account.name;
+      const properties = own ? (this.#account as Account).properties : noProperties;
+      if (properties.disabled === true) throw saslError("account-disabled", "the account is disabled");
+      return outcome.authzid // R-GEN-18
+        ? this.#actAs(name, properties, outcome.authzid, outcome.mayActAs)
+        : this.#result(name, name, properties);
     });
   }
 
-  async #actAs(authcid: string, asked: string, names: readonly string[] | undefined): Promise<ServerResult> {
-    const authzid = await this.#canonical(asked, "authzid");
-    if (authzid !== authcid) {
-      if (!(await this.#mayAct(authcid, authzid, names))) {
-        throw saslError("authorization-refused", "not allowed to act as that identity");
-      }
-      const { disabled } = await this.#lookup(authzid, []);
-      if (disabled) throw saslError("account-disabled", "the account to act as is disabled");
+  async #actAs(
+    authcid: string,
+    properties: AccountProperties,
+    asked: string,
+    names: readonly string[] | undefined,
+  ): Promise<ServerResult> {
+    const same = asked === this.#asked && this.#account?.name === authcid; // was made canonical as both
+    const authzid = same ? authcid : await this.#canonical(asked, "authzid");
+    if (authzid === authcid) return this.#result(authcid, authcid, properties);
+    if (!(await this.#mayAct(authcid, authzid, properties, names))) {
+      throw saslError("authorization-refused", "not allowed to act as that identity");
     }
-    return this.#result(authcid, authzid);
+    // Only now: who may not act as somebody does not cause a look at their account.
+    const other = await this.#lookup(authzid, [...(this.#server.options().properties ?? []), "disabled"]);
+    if (other.disabled) throw saslError("account-disabled", "the account to act as is disabled");
+    return this.#result(authcid, authzid, other);
   }
 
-  #result(authcid: string, authzid: string): ServerResult {
-    return { mechanism: this.mechanism.name, authcid, authzid, channelBinding: this.channelBindingUsed };
+  #result(authcid: string, authzid: string, properties: AccountProperties): ServerResult {
+    const { name } = this.mechanism;
+    return {
+      mechanism: name,
+      authcid,
+      authzid,
+      channelBinding: this.channelBindingUsed,
+      properties: this.#wanted(properties),
+    };
   }
 
-  async #mayAct(authcid: string, authzid: string, names: readonly string[] | undefined): Promise<boolean> {
+  /** Of all that was looked up, what the application asked for by name (R-CAN-04). */
+  #wanted(properties: AccountProperties): Readonly<Record<string, unknown>> {
+    const { properties: names } = this.#server.options();
+    if (names === undefined) return noProperties;
+    const wanted: Record<string, unknown> = Object.create(null);
+    for (const name of names) if (Object.hasOwn(properties, name)) wanted[name] = properties[name];
+    return wanted;
+  }
+
+  async #mayAct(
+    authcid: string,
+    authzid: string,
+    properties: AccountProperties,
+    names: readonly string[] | undefined,
+  ): Promise<boolean> {
     for (const name of names ?? []) {
       if ((await this.#canonical(name, "authzid")) === authzid) return true;
     }
     const { authorize } = this.#server.options();
-    const { remote } = this.#connection;
     if (authorize === undefined) return false;
-    return (await this.#answer(authorize({ authcid, authzid, mechanism: this.mechanism.name, remote }))) === true;
+    const { remote } = this.#connection;
+    const mechanism = this.mechanism.name;
+    const request = { authcid, authzid, mechanism, remote, properties: this.#wanted(properties) };
+    return (await this.#answer(authorize(request))) === true;
   }
 
-  #canonical(name: string, role: "authcid" | "authzid"): MaybePromise<string> {
+  #canonical(name: string, role: CanonicalizeRole): MaybePromise<string> {
     this.#checkName(name);
-    const { canonicalize } = this.#server.options();
-    const prepared = this.prepare(name, "query");
-    const canonical = canonicalize
-      ? chain(prepared, (text) => this.#answer(canonicalize(text, role, this.#connection)))
-      : prepared;
+    const { canonicalizers } = this.#server.options();
+    const { host } = this.#connection;
+    const canonical = canonicalizers
+      ? this.#answer(canonicalName(this, canonicalizers, name, role, "server", host))
+      : this.prepare(name, "query", "name");
     return chain(canonical, (text) => {
       this.#checkName(text);
       if (text === "") throw new SASLFailure("malformed-message", "an identity is empty"); // R-CAN-03
@@ -158,45 +209,44 @@ export class ServerExchange extends BaseContext implements ServerContext {
     });
   }
 
-  /** A hook or a token verifier without types may answer with anything; `undefined` is nobody's name. */
+  /** A token verifier or a rule of one's own may answer with anything; `undefined` is nobody's name. */
   #checkName(name: unknown): void {
     if (typeof name !== "string") throw new TypeError("an identity is no text");
     this.checkIdentity(name);
   }
 
-  identify(name: string, requests: readonly PropertyName[]): MaybePromise<Account> {
+  identify(name: string, authzid?: string): MaybePromise<Account> {
     this.#checkName(name);
-    return chain(this.#canonical(name, "authcid"), (canonical) => {
+    const both = !authzid || authzid === name;
+    this.#asked = both ? name : undefined;
+    return chain(this.#canonical(name, both ? "both" : "authcid"), (canonical) => {
       this.authcid = canonical;
-      return chain(this.#lookup(canonical, requests), (properties) => {
+      return chain(this.#lookup(canonical, this.#server.requests(this.mechanism)), (properties) => {
         this.#account = { name: canonical, properties };
         return this.#account;
       });
     });
   }
 
-  #lookup(name: string, requests: readonly PropertyName[]): MaybePromise<AccountProperties> {
+  update(account: Account, changes: AccountProperties, expected: AccountProperties): MaybePromise<boolean> {
     const { accounts } = this.#server.options();
-    return this.#dependable("accounts cannot be looked up at present", () =>
-      chain(this.#answer(accounts.lookup(name, requests)), (found) => this.#sound(found)),
+    if (accounts.store === undefined) return false;
+    return this.#dependable("accounts cannot be written at present", () =>
+      chain(
+        this.#answer((accounts.store as NonNullable<AccountStore["store"]>)(account.name, changes, expected)),
+        (written) => written === true,
+      ),
     );
   }
 
-  /** What a store without types might answer with; what nobody can be asked to understand is a fault (R-STO-04). */
-  #sound(found: AccountProperties | null | undefined): AccountProperties {
-    if (found === undefined || found === null) {
-      this.note("unknown user");
-      return noProperties;
-    }
-    if (typeof found !== "object") throw new TypeError("an account that is no object");
-    const { userPassword, authPassword, disabled } = found;
-    if (userPassword !== undefined && (typeof userPassword !== "string" || userPassword === "")) {
-      throw new TypeError("a stored password that is empty or no text");
-    }
-    if (authPassword !== undefined && !Array.isArray(authPassword)) throw new TypeError("verifiers that are no list");
-    if (disabled !== undefined && typeof disabled !== "boolean")
-      throw new TypeError("disabled is neither true nor false");
-    return found;
+  #lookup(name: string, requests: readonly PropertyName[]): MaybePromise<AccountProperties> {
+    const { accounts } = this.#server.options();
+    return this.#dependable("accounts cannot be looked up at present", () =>
+      chain(this.#answer(accounts.lookup(name, requests)), (found) => {
+        if (found === undefined || found === null) this.note("unknown user");
+        return soundAccount(found) ?? noProperties;
+      }),
+    );
   }
 
   /** A store or verifier that cannot answer fails the exchange as temporary; it never says "unknown user" (R-STO-04). */
@@ -213,7 +263,14 @@ export class ServerExchange extends BaseContext implements ServerContext {
   }
 
   checkPassword(account: Account, password: string): MaybePromise<boolean> {
-    return passwordMatches(this, this.#server.habits, account, password);
+    const { accounts, passwordSchemes: schemes = [] } = this.#server.options();
+    const ask = <T>(question: () => MaybePromise<T>): MaybePromise<T> =>
+      this.#dependable("passwords cannot be judged at present", () => this.#answer(question()));
+    const judges = { habits: this.#server.habits, schemes, accounts, ask };
+    return chain(passwordMatches(this, judges, account, password), (matches) => {
+      if (matches && this.#server.transits(this.mechanism)) this.#password = password;
+      return matches;
+    });
   }
 
   scramVerifier(account: Account, digest: Digest): MaybePromise<ScramVerifier> {
@@ -228,8 +285,8 @@ export class ServerExchange extends BaseContext implements ServerContext {
   }
 
   /** What is prepared as stored comes out of a store here: that it cannot be is no fault of the peer (R-STO-04). */
-  override prepare(text: string, usage: "stored" | "query"): MaybePromise<string> {
-    const prepare = () => this.#answer(super.prepare(text, usage));
+  override prepare(text: string, usage: "stored" | "query", what?: "name" | "password"): MaybePromise<string> {
+    const prepare = () => this.#answer(super.prepare(text, usage, what));
     return usage === "query" ? prepare() : this.#dependable("a stored password cannot be prepared", prepare);
   }
 
@@ -270,7 +327,36 @@ export class ServerExchange extends BaseContext implements ServerContext {
   /** Lets the half clean up; it is never resumed again. */
   drop(): void {
     this.#cutoff?.cut("aborted", "the exchange was aborted");
+    this.#password = undefined;
     void this.#half.return(undefined as never).catch(() => {});
+    this.end(false);
+  }
+
+  /** Success was told: what is left to do needs nobody to wait for it. */
+  finish(): void {
+    const password = this.#password;
+    this.#password = undefined;
+    this.end(true);
+    if (password === undefined || this.#account === undefined) return;
+    this.#transition(this.#account, password).catch((error: unknown) => {
+      try {
+        this.#server.options().onFault?.(error);
+      } catch {}
+    });
+  }
+
+  /** Gives an account what the other mechanisms offered here lack; all of it, or nothing. */
+  async #transition({ name, properties }: Account, password: string): Promise<void> {
+    const { accounts, prepare, passwordSchemes, scramIterations = usualIterations } = this.#server.options();
+    if (accounts.store === undefined) return;
+    const iterations = typeof scramIterations === "number" ? scramIterations : Math.max(...scramIterations);
+    const missing = await missingSecrets(password, properties, {
+      mechanisms: this.#server.configured,
+      scheme: passwordSchemes?.find((each) => each.hash),
+      iterations,
+      prepare,
+    });
+    if (missing) await accounts.store(name, missing.changes, missing.expected);
   }
 }
 

@@ -6,14 +6,15 @@
  */
 
 import { randomBytes } from "#runtime";
-import type { AccountStore, TokenVerifier } from "./accounts.js";
+import type { AccountStore, PasswordScheme, PropertyName, TokenVerifier } from "./accounts.js";
 import type { ChannelBinding } from "./channel-binding.js";
 import type { SASLErrorCode } from "./errors.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
-import type { ExternalIdentity, Mechanism } from "./mechanism.js";
+import { type ExternalIdentity, type Mechanism, noProperties, type SecurityFlag } from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
 import { ScramHabits } from "./scram-habits.js";
+import { ServerExchange } from "./server-exchange.js";
 import { SASLServerSession } from "./session.js";
 import { compareStrength, isWeaker, type Strength, strengthOf } from "./strength.js";
 import type { Throttle } from "./throttle.js";
@@ -26,6 +27,17 @@ export interface ServerPolicy {
   readonly minStrength?: Strength | undefined;
   /** `prefer` (default), `require`: only bound mechanisms; `disable`: none, for a server behind a TLS proxy. */
   readonly channelBinding?: "disable" | "prefer" | "require" | undefined;
+  /** Only mechanisms with all of these properties. */
+  readonly require?: readonly SecurityFlag[] | undefined;
+  /** No mechanism with any of these: `passCredentials` where passwords must not reach this server. */
+  readonly forbid?: readonly SecurityFlag[] | undefined;
+  /**
+   * Least strength, in bits, of what protects the connection: the channel's own (`ServerConnection.externalSsf`) or else a
+   * security layer of the mechanism on top of it. Default 0.
+   */
+  readonly minSsf?: number | undefined;
+  /** Strongest security layer to agree to, in bits; 0 for none. Default: any. */
+  readonly maxSsf?: number | undefined;
 }
 
 /** Who wants to act as whom, for an authorization check (RFC 4422 §3.4.1). */
@@ -35,6 +47,8 @@ export interface AuthorizationRequest {
   readonly authzid: string;
   readonly mechanism: string;
   readonly remote: string | undefined;
+  /** Of `authcid`'s account, those the application asked for in `ServerOptions.properties`. */
+  readonly properties: Readonly<Record<string, unknown>>;
 }
 
 /** How one exchange came out, for logs and audits. Holds nothing secret, and more than the peer was told. */
@@ -56,19 +70,26 @@ export interface ServerOptions extends ContextSettings {
   /** What may be offered at all. */
   readonly mechanisms: readonly Mechanism[];
   readonly accounts: AccountStore;
+  /**
+   * Properties of the account the application wants to have with the identity, so that it needs no second query: quota,
+   * mailbox path, display name. Looked up together with what mechanism and server need (R-CAN-04). A secret is handed
+   * out only where it is named here.
+   */
+  readonly properties?: readonly PropertyName[] | undefined;
+  /** How one-way hashes in `passwordHash` are checked, and made where the first that can make them is used. Default: none. */
+  readonly passwordSchemes?: readonly PasswordScheme[] | undefined;
+  /**
+   * After a login in which the client sent the password itself, give its account what the other mechanisms offered here
+   * lack: SCRAM verifiers beside an imported hash. Written after the login succeeded and only if nobody changed the
+   * password meanwhile; what fails changes nothing and is told to `onFault`. Default false.
+   */
+  readonly autoTransition?: boolean | undefined;
   /** Who ANONYMOUS becomes. Left out: nobody may be anonymous (R-ANON-01). */
   readonly anonymous?: string | undefined;
   /** Judge of bearer tokens. Left out: none is accepted. */
   readonly tokens?: TokenVerifier | undefined;
   /** Whether `authcid` may act as somebody else. Left out: never. */
   readonly authorize?: ((request: AuthorizationRequest) => MaybePromise<boolean>) | undefined;
-  /**
-   * Maps a prepared name to its canonical form, for authcid and authzid alike; must be idempotent. Throws a SASLError for
-   * a name that cannot be used on this connection, such as one of another domain than its `host`. Left out: as it is.
-   */
-  readonly canonicalize?:
-    | ((name: string, role: "authcid" | "authzid", connection: ServerConnection) => MaybePromise<string>)
-    | undefined;
   readonly policy?: ServerPolicy | undefined;
   readonly limits?: Partial<Limits> | undefined;
   /**
@@ -86,6 +107,8 @@ export interface ServerOptions extends ContextSettings {
   readonly throttle?: Throttle | undefined;
   /** Called once for each exchange. What it throws is ignored. */
   readonly onOutcome?: ((event: ServerEvent) => void) | undefined;
+  /** Told of faults on our side that no exchange ends with, such as a store that cannot write after a login. */
+  readonly onFault?: ((error: unknown) => void) | undefined;
 }
 
 /** What is known about one connection, at the moment a mechanism is announced or begun. */
@@ -99,8 +122,16 @@ export interface ServerConnection {
   readonly successData?: boolean | undefined;
   /** Address of the peer, for logs. */
   readonly remote?: string | undefined;
-  /** The host the peer asked for, where the protocol knows several of them (XMPP); for `canonicalize`. */
+  /** The host the peer asked for, where the protocol knows several of them (XMPP); canonicalisers are told. */
   readonly host?: string | undefined;
+  /**
+   * Strength of the channel's own encryption in bits: `tlsStrength(socket)` of `sasl-core/node`, or what a VPN or a unix
+   * socket is worth to the application. Default 128 for a secure channel, which every cipher suite of TLS 1.2 and 1.3 in
+   * use has at least, and 0 for another.
+   */
+  readonly externalSsf?: number | undefined;
+  /** What holds on this connection beside, or instead of, the server's policy, point by point. */
+  readonly policy?: ServerPolicy | undefined;
 }
 
 /** A service's authentication. Make one, then ask it for what to announce and for a session on each connection. */
@@ -109,6 +140,9 @@ export class SASLServer {
   readonly #options: ServerOptions;
   readonly #habits: ScramHabits;
   readonly #mechanisms: ReadonlyMap<string, Mechanism>;
+  /** Stands for all mechanisms when an account is looked up for all of them. */
+  #every: Mechanism | undefined;
+  readonly #requests = new Map<Mechanism, readonly PropertyName[]>();
 
   /** @throws {RangeError} for a secret under 16 octets or two mechanisms of one name. */
   constructor(options: ServerOptions) {
@@ -146,24 +180,93 @@ export class SASLServer {
     return this.#objection(mechanism, connection) ?? mechanism;
   }
 
+  /**
+   * Names to announce to a certain user, strongest first: those that work for the account, from one look-up for all of
+   * them. A name nobody has gets what {@link mechanisms} says.
+   *
+   * @param name as the peer gave it.
+   * @throws {SASLError} `temporary` when accounts cannot be looked up at present; what a canonicaliser refuses with.
+   */
+  async mechanismsFor(name: string, connection: ServerConnection): Promise<readonly string[]> {
+    this.#every ??= everyMechanism(this.configured);
+    const { properties } = await new ServerExchange(this, connection, this.#every).identify(name);
+    const judges = this.#options.accounts.checkPassword !== undefined;
+    return this.mechanisms(connection).filter((each) => {
+      const { available } = this.#mechanisms.get(each) as Mechanism;
+      return properties === noProperties || !available || available(properties, judges);
+    });
+  }
+
   /** A session for one connection. It keeps nothing until a mechanism is named. */
   session(connection: ServerConnection): SASLServerSession {
     return new SASLServerSession(this, connection);
   }
 
+  /** The policy on a connection. @internal */
+  policy({ policy }: ServerConnection): ServerPolicy {
+    return policy === undefined ? (this.#options.policy ?? {}) : { ...this.#options.policy, ...policy };
+  }
+
+  /**
+   * What to look up for an exchange: what its mechanism, the server and the application want, each once, before any name
+   * is known (R-CAN-04). @internal
+   */
+  requests(mechanism: Mechanism): readonly PropertyName[] {
+    let known = this.#requests.get(mechanism);
+    if (known === undefined) {
+      const { properties = [] } = this.#options;
+      const others = this.transits(mechanism) ? this.configured : [mechanism];
+      const wanted = others.flatMap((each) => each.properties ?? []);
+      known = [...new Set([...wanted, ...properties, "disabled"])];
+      this.#requests.set(mechanism, known);
+    }
+    return known;
+  }
+
+  /** Whether a login with this mechanism shows the password, and is to give the account what it lacks. @internal */
+  transits(mechanism: Mechanism): boolean {
+    return this.#options.autoTransition === true && mechanism.properties?.includes("passwordHash") === true;
+  }
+
+  /** The mechanisms that could be offered at all. @internal */
+  get configured(): readonly Mechanism[] {
+    return [...this.#mechanisms.values()];
+  }
+
   #objection(mechanism: Mechanism, connection: ServerConnection): SASLErrorCode | undefined {
-    const { requireEncryption = true, minStrength, channelBinding = "prefer" } = this.#options.policy ?? {};
-    const { external } = connection;
-    const { anonymous, tokens } = this.#options;
+    const policy = this.policy(connection);
+    const { requireEncryption = true, minStrength, channelBinding = "prefer" } = policy;
+    const { external, secure, externalSsf = secure ? 128 : 0 } = connection;
+    const { anonymous, tokens, host } = this.#options;
+    if (mechanism.needsHost && (connection.host ?? host) === undefined) return "mechanism-unsupported";
     if (mechanism.possible && !mechanism.possible({ external, anonymous, verifiesTokens: tokens !== undefined })) {
       return "mechanism-unsupported";
     }
     if (mechanism.needsProtection && requireEncryption && !connection.secure) return "channel-not-protected";
     if (minStrength && isWeaker(strengthOf(mechanism), minStrength)) return "mechanism-too-weak";
+    if (policy.require?.some((flag) => !mechanism.security.includes(flag))) return "mechanism-too-weak";
+    if (policy.forbid?.some((flag) => mechanism.security.includes(flag))) return "mechanism-too-weak";
+    const layer = Math.min(mechanism.maxSsf ?? 0, policy.maxSsf ?? Number.POSITIVE_INFINITY);
+    if (Math.max(externalSsf, layer) < (policy.minSsf ?? 0)) return "mechanism-too-weak";
     if (mechanism.channelBinding) {
       const able = channelBinding !== "disable" && (connection.channelBinding?.types.length ?? 0) > 0;
       return able ? undefined : "mechanism-unsupported";
     }
     return channelBinding === "require" ? "mechanism-too-weak" : undefined;
   }
+}
+
+/** Looks at what all of them look at, and is never begun. */
+function everyMechanism(mechanisms: readonly Mechanism[]): Mechanism {
+  return {
+    name: "",
+    flow: "either",
+    security: [],
+    source: "",
+    properties: mechanisms.flatMap((each) => each.properties ?? []),
+    // biome-ignore lint/correctness/useYield: it is never run
+    async *server() {
+      throw new TypeError("no mechanism was chosen");
+    },
+  };
 }

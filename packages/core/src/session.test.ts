@@ -267,7 +267,7 @@ describe("R-GEN-19 authorization", () => {
     ["an exception", () => Promise.reject(new Error("no")), "temporary"],
   ];
   test.each(canonical)("R-CAN-01 R-CAN-02 a canonical form: %s", async (_, canonicalize, result) => {
-    const options = { canonicalize } as Partial<ServerOptions>;
+    const options = { canonicalizers: [{ name: "a rule", canonicalize }] } as Partial<ServerOptions>;
     const session = sessionFor(plain, options);
     expect(await codeAfter(session, "PLAIN", ["Tim\0TIM\0tanstaaftanstaaf"])).toBe(result);
     if (result === "success") expect(session.result).toMatchObject({ authcid: "tim", authzid: "tim" });
@@ -275,14 +275,25 @@ describe("R-GEN-19 authorization", () => {
 
   test("R-XMPP-18 a canonical form is one at the host that the peer asked for", async () => {
     const canonicalize = vi.fn((name: string) => name);
-    await codeAfter(sessionFor(plain, { canonicalize }, { host: "a.example" }), "PLAIN", [
+    const canonicalizers = [{ name: "a rule", canonicalize }];
+    await codeAfter(sessionFor(plain, { canonicalizers }, { host: "a.example" }), "PLAIN", [
       "anna\0tim\0tanstaaftanstaaf",
     ]);
-    const here = expect.objectContaining({ host: "a.example" }) as unknown;
+    const here = { host: "a.example", side: "server", mechanism: "PLAIN", service: undefined };
     expect(canonicalize.mock.calls).toEqual([
-      ["tim", "authcid", here],
-      ["anna", "authzid", here],
+      ["tim", { ...here, role: "authcid" }],
+      ["anna", { ...here, role: "authzid" }],
     ]);
+  });
+
+  test.each([
+    ["no authzid", "\0tim\0tanstaaftanstaaf"],
+    ["the same authzid", "tim\0tim\0tanstaaftanstaaf"],
+  ])("R-CAN-01 %s: one call for authcid and authzid both", async (_, message) => {
+    const canonicalize = vi.fn((name: string) => name);
+    const session = sessionFor(plain, { canonicalizers: [{ name: "a rule", canonicalize }] });
+    expect(await codeAfter(session, "PLAIN", [message])).toBe("success");
+    expect(canonicalize.mock.calls).toEqual([["tim", expect.objectContaining({ role: "both" })]]);
   });
 });
 
@@ -361,7 +372,7 @@ describe("stores", () => {
   test("a store is asked for what the mechanism needs, by the canonical name", async () => {
     const lookup = vi.fn((): AccountProperties => ({ userPassword: "tanstaaftanstaaf" }));
     await codeAfter(sessionFor(plain, { accounts: { lookup } }), "PLAIN", ["\0t\u00adim\0tanstaaftanstaaf"]);
-    expect(lookup.mock.calls).toEqual([["tim", ["userPassword", "authPassword"]]]);
+    expect(lookup.mock.calls).toEqual([["tim", ["userPassword", "authPassword", "passwordHash", "disabled"]]]);
   });
 
   test("R-LIM-04 names every object inherits are users like others", async () => {
@@ -400,7 +411,7 @@ describe("waiting", () => {
   const waits: readonly [what: string, options: Partial<ServerOptions>][] = [
     ["a store", { accounts: storeOf(never) }],
     ["an authorization hook", { authorize: never }],
-    ["a canonical form", { canonicalize: never }],
+    ["a canonical form", { canonicalizers: [{ name: "a rule", canonicalize: never }] }],
     ["preparation", { prepare: never }],
   ];
   const asAnna = encodeUtf8("anna\0tim\0tanstaaftanstaaf");

@@ -20,6 +20,11 @@ export interface ServerResult {
   /** Canonical; whom to act as, equal to `authcid` unless somebody else was asked for and allowed. */
   readonly authzid: string;
   readonly channelBinding: string | undefined;
+  /**
+   * Of the account of `authzid`, the properties that `ServerOptions.properties` names, as far as it has them; without a
+   * prototype. No other property ever leaves the exchange (R-CAN-04).
+   */
+  readonly properties: Readonly<Record<string, unknown>>;
 }
 
 /** One call at work, and what it waits for besides the exchange itself. */
@@ -173,9 +178,11 @@ export class SASLServerSession implements SASLInterface {
   }
 
   #succeed(): void {
-    const { result, noted: detail } = this.#exchange as ServerExchange;
+    const exchange = this.#exchange as ServerExchange;
+    const { result, noted: detail } = exchange;
     this.#result = result;
     this.#exchange = undefined;
+    exchange.finish();
     if (this.#server.options().onOutcome === undefined && this.#attempt === undefined) return;
     const { mechanism, authcid, authzid, channelBinding } = result as ServerResult;
     void this.#leave(this.#tell({ mechanism, authcid, authzid, channelBinding, detail }));

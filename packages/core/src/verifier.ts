@@ -9,6 +9,7 @@ import type { ScramVerifier } from "./accounts.js";
 import { encodeUtf8 } from "./internal/text.js";
 import type { ScramHash } from "./mechanisms/scram/hashes.js";
 import { keysFromPassword, verifierFromKeys } from "./mechanisms/scram/keys.js";
+import { straight } from "./mechanisms/scram/stored.js";
 import { usualIterations } from "./scram-habits.js";
 import { saslprep } from "./text/saslprep.js";
 
@@ -39,13 +40,6 @@ export async function makeScramVerifier(
   if (salt.length < 16) throw new RangeError("a salt must have at least 16 octets");
   const prepared = prepare === "none" ? password : await saslprep(password, "stored");
   const { digest } = hash;
-  const keys = await keysFromPassword(direct, digest, encodeUtf8(prepared), salt, iterations);
-  return verifierFromKeys(direct, digest, keys);
+  const keys = await keysFromPassword(straight, digest, encodeUtf8(prepared), salt, iterations);
+  return verifierFromKeys(straight, digest, keys);
 }
-
-/** Straight to the digest: there is no exchange whose context would do it. */
-const direct: Parameters<typeof keysFromPassword>[0] = {
-  hash: (digest, data) => digest.hash(data),
-  hmac: (digest, key, data) => digest.hmac(key, data),
-  pbkdf2: (digest, password, salt, iterations) => digest.pbkdf2(password, salt, iterations),
-};

@@ -27,7 +27,7 @@ import {
 } from "sasl-core/mechanisms";
 import { describe, expect, test } from "vitest";
 import { kits, rejection, shape } from "../test/support.js";
-import { announce, authenticate, elementPair, jidCanonicalizer, serve } from "./index.js";
+import { announce, authenticate, bareJid, elementPair, serve } from "./index.js";
 import { NS_STREAM } from "./namespaces.js";
 
 const binding = channelBinding({ "tls-exporter": Uint8Array.of(1, 2, 3) });
@@ -61,7 +61,7 @@ for (const kit of kits) {
       mechanisms: plugins.filter(({ name }) => names.includes(name)),
       accounts: memoryAccounts({ alice: "open sesame", bob: "pässwörd" }),
       service: "xmpp",
-      canonicalize: jidCanonicalizer(["localhost"]),
+      canonicalizers: [bareJid(["localhost"])],
       anonymous: "guest",
       tokens: (token) => (token === "token" ? { ok: true, subject: "alice" } : { ok: false, status: "invalid_token" }),
       ...options,

@@ -19,10 +19,9 @@ export {
   type XMPPFailure,
 } from "./errors.js";
 export {
-  type Canonicalize,
+  bareJid,
   formatJid,
   type JID,
-  jidCanonicalizer,
   normalizeDomain,
   normalizeLocal,
   parseJid,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatJid, jidCanonicalizer, parseJid } from "./jid.js";
+import { bareJid, formatJid, parseJid } from "./jid.js";
 
 /** RFC 7622 §3.5, tables 1 and 2, and what authentication has to hold apart. */
 const good: readonly [text: string, local: string | undefined, domain: string, resource?: string][] = [
@@ -87,8 +87,10 @@ describe("parseJid", () => {
   });
 });
 
-describe("jidCanonicalizer", () => {
-  const canonicalize = jidCanonicalizer(["Localhost", "bücher.example"]);
+describe("bareJid", () => {
+  const rule = bareJid(["Localhost", "bücher.example"]);
+  const canonicalize = (name: string, role: "authcid" | "authzid", at: { readonly host?: string | undefined } = {}) =>
+    rule.canonicalize(name, { role, side: "server", mechanism: "PLAIN", service: "xmpp", host: at.host });
 
   const names: readonly [name: string, role: "authcid" | "authzid", canonical: string][] = [
     ["alice", "authcid", "alice"],

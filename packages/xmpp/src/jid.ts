@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SASLFailure, saslError } from "sasl-core";
+import { type Canonicalizer, SASLFailure, saslError } from "sasl-core";
 
 /** A JID taken apart and normalised. Each part is 1 to 1023 octets of UTF-8 where it is there (RFC 7622 §3.1). */
 export interface JID {
@@ -67,36 +67,33 @@ function fits(part: string): boolean {
   return part.length > 0 && part.length <= 1023 && encoder.encode(part).length <= 1023;
 }
 
-/** Gives the canonical form of a name, on a connection if there is one. */
-export type Canonicalize = (
-  name: string,
-  role: "authcid" | "authzid",
-  connection?: { readonly host?: string | undefined },
-) => string;
-
 /**
- * For the `canonicalize` option of a `SASLServer` that speaks XMPP: account names are local parts; an authzid is the
+ * For the option `canonicalizers` of a `SASLServer` that speaks XMPP: account names are local parts; an authzid is the
  * bare JID of an account of this host, without a resource (RFC 6120 §6.3.8, R-XMPP-18). On a connection to one host, that
  * of another is somebody else's.
  *
  * @param hosts domains whose accounts these are; an account is the same at each of them.
- * @returns a function that gives the local part, and throws `authorization-refused` for any other authzid and for a user
+ * @returns a rule that gives the local part, and throws `authorization-refused` for any other authzid and for a user
  *   name at another domain, and `malformed-message` for a user name that is no local part.
  */
-export function jidCanonicalizer(hosts: readonly string[]): Canonicalize {
+export function bareJid(hosts: readonly string[]): Canonicalizer {
   const served = new Set(hosts.map((host) => normalizeDomain(host)));
-  return (name, role, connection) => {
-    const jid = role === "authzid" || name.includes("@") ? parseJid(name) : undefined;
-    const host = connection?.host === undefined ? jid?.domain : normalizeDomain(connection.host);
-    const known = jid !== undefined && jid.domain === host && served.has(host);
-    const here = known && jid.resource === undefined ? jid.local : undefined;
-    if (jid !== undefined && !known) throw saslError("authorization-refused", "a JID of another host");
-    if (role === "authzid") {
-      if (here === undefined) throw saslError("authorization-refused", "the authzid is no bare JID of this host");
-      return here;
-    }
-    const local = here ?? normalizeLocal(name);
-    if (local === undefined) throw new SASLFailure("malformed-message", "the user name is no local part of a JID");
-    return local;
+  return {
+    name: "bare JID",
+    side: "server",
+    canonicalize(name, request) {
+      const jid = request.role === "authzid" || name.includes("@") ? parseJid(name) : undefined;
+      const host = request.host === undefined ? jid?.domain : normalizeDomain(request.host);
+      const known = jid !== undefined && jid.domain === host && served.has(host);
+      const here = known && jid.resource === undefined ? jid.local : undefined;
+      if (jid !== undefined && !known) throw saslError("authorization-refused", "a JID of another host");
+      if (request.role === "authzid") {
+        if (here === undefined) throw saslError("authorization-refused", "the authzid is no bare JID of this host");
+        return here;
+      }
+      const local = here ?? normalizeLocal(name);
+      if (local === undefined) throw new SASLFailure("malformed-message", "the user name is no local part of a JID");
+      return local;
+    },
   };
 }

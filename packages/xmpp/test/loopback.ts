@@ -14,7 +14,7 @@ import {
 import type { Element } from "ltx";
 import { memoryAccounts, SASLServer, type ServerEvent, type ServerOptions } from "sasl-core";
 import { anonymous, plain, scramSha256, scramSha256Plus } from "sasl-core/mechanisms";
-import { type AuthenticatedStream, jidCanonicalizer } from "sasl-xmpp";
+import { type AuthenticatedStream, bareJid } from "sasl-xmpp";
 import { XMPPListener, type XMPPListenerOptions } from "sasl-xmpp/node";
 import { cert, key } from "./certificate.js";
 
@@ -26,7 +26,7 @@ export function saslServer(options: Partial<ServerOptions> = {}): SASLServer {
     mechanisms: [plain, scramSha256, scramSha256Plus, anonymous],
     accounts: memoryAccounts({ alice: "open sesame", bob: "pässwörd" }),
     service: "xmpp",
-    canonicalize: jidCanonicalizer(["localhost"]),
+    canonicalizers: [bareJid(["localhost"])],
     ...options,
   });
 }

@@ -17,11 +17,13 @@ import {
   SASLServer,
   type ServerEvent,
   type ServerOptions,
+  saslprepName,
+  stripRealm,
   type Throttle,
   type TokenVerifier,
 } from "sasl-core";
 import { Sweep } from "sasl-lines";
-import { jidCanonicalizer, normalizeDomain } from "sasl-xmpp";
+import { bareJid, normalizeDomain } from "sasl-xmpp";
 import { type CertificatePair, makeCertificate } from "./certificate.js";
 import { CertificateFile } from "./certificate-file.js";
 import { clientNames } from "./client-names.js";
@@ -215,17 +217,14 @@ function saslServer(
     scramIterations,
     throttle,
     anonymous: mechanisms.some((each) => each.needs === "trace") ? "anonymous" : undefined,
-    canonicalize: service === "xmpp" ? jidCanonicalizer([domain]) : withoutDomain(domain),
+    canonicalizers: [
+      ...(prepare === "none" ? [] : [saslprepName]),
+      service === "xmpp" ? bareJid([domain]) : stripRealm(domain),
+    ],
     policy: { requireEncryption: !allowPlaintext },
     onOutcome: onLogin && ((event) => onLogin(loginEvent(service, event))),
   };
   return new SASLServer(settings);
-}
-
-/** Mail clients log in as `alice` and as `alice@localhost`. */
-function withoutDomain(domain: string): (name: string) => string {
-  const ending = `@${domain}`;
-  return (name) => (name.toLowerCase().endsWith(ending) ? name.slice(0, -ending.length) : name);
 }
 
 function loginEvent(protocol: LoginEvent["protocol"], event: ServerEvent): LoginEvent {

@@ -1,6 +1,7 @@
 /** What both ends' contexts have in common. */
 
 import { randomBytes } from "#runtime";
+import type { Canonicalizer } from "../canonicalize.js";
 import { SASLFailure, saslError } from "../errors.js";
 import type { Limits } from "../limits.js";
 import type { Heard, MechanismContext, MechanismInfo } from "../mechanism.js";
@@ -10,8 +11,11 @@ import { encodeBase64 } from "./base64.js";
 import { equalBytes } from "./bytes.js";
 import { decodeUtf8, encodeUtf8 } from "./text.js";
 
-/** How names and passwords are prepared: by name, or by a function of one's own (PRECIS, a site's rule). */
-export type Prepare = "saslprep" | "none" | ((text: string, usage: "stored" | "query") => MaybePromise<string>);
+/** How names and passwords are prepared: by name, or by a function: `precis`, a site's own rule. */
+export type Prepare =
+  | "saslprep"
+  | "none"
+  | ((text: string, usage: "stored" | "query", what: "name" | "password") => MaybePromise<string>);
 
 /** The settings both ends share. */
 export interface ContextSettings {
@@ -22,6 +26,11 @@ export interface ContextSettings {
   readonly port?: number | undefined;
   /** How names and passwords are prepared. Default `saslprep`; `none` where the other side keeps them unprepared. */
   readonly prepare?: Prepare | undefined;
+  /**
+   * What names go through instead of `prepare`, one after the other: `trim()`, `saslprepName`, `usernameCaseMapped`, a
+   * plug-in's. Left out: `prepare` alone.
+   */
+  readonly canonicalizers?: readonly Canonicalizer[] | undefined;
   /** Random octets instead of the runtime's, for tests. */
   readonly random?: ((count: number) => Uint8Array) | undefined;
   /** Nonces instead of random ones, for tests that replay published exchanges. */
@@ -38,6 +47,7 @@ export abstract class BaseContext implements MechanismContext {
   readonly bytes: MechanismContext["bytes"] = encodeUtf8;
   readonly fail: MechanismContext["fail"] = saslError;
   readonly #shared: ContextSettings;
+  #atEnd: ((ok: boolean) => void)[] | undefined;
 
   protected constructor(mechanism: MechanismInfo, shared: ContextSettings, limits: Limits) {
     this.mechanism = mechanism;
@@ -69,10 +79,26 @@ export abstract class BaseContext implements MechanismContext {
     return decodeUtf8(message);
   }
 
-  prepare(text: string, usage: "stored" | "query"): MaybePromise<string> {
-    const { prepare = "saslprep" } = this.#shared;
-    if (prepare === "saslprep") return saslprep(text, usage);
-    return prepare === "none" ? text : prepare(text, usage);
+  prepare(text: string, usage: "stored" | "query", what: "name" | "password" = "password"): MaybePromise<string> {
+    const { prepare = "saslprep", canonicalizers } = this.#shared;
+    if (prepare === "none" || (canonicalizers && what === "name")) return text;
+    return prepare === "saslprep" ? saslprep(text, usage) : prepare(text, usage, what);
+  }
+
+  ended(callback: (ok: boolean) => void): void {
+    this.#atEnd ??= [];
+    this.#atEnd.push(callback);
+  }
+
+  /** Tells everybody who wanted to know, once; what one of them throws is no concern of the others. */
+  end(ok: boolean): void {
+    const callbacks = this.#atEnd ?? [];
+    this.#atEnd = undefined;
+    for (const each of callbacks) {
+      try {
+        each(ok);
+      } catch {}
+    }
   }
 
   /** A name this side was given or read: bounded, without NUL (RFC 4422 §3.4.1). */

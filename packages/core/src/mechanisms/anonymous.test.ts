@@ -63,6 +63,7 @@ test("R-ANON-04 the trace chooses no identity", async () => {
       authcid: "nobody",
       authzid: "nobody",
       channelBinding: undefined,
+      properties: {},
     });
   }
 });

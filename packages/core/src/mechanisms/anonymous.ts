@@ -44,7 +44,7 @@ const clientHalf: Mechanism = {
   secrets: /(?!)/, // there are none
 };
 
-export const anonymous: Mechanism = /* @__PURE__ */ withServer(clientHalf, server, possible);
+export const anonymous: Mechanism = /* @__PURE__ */ withServer(clientHalf, server, { possible });
 
 function possible(facts: ServerFacts): boolean {
   return facts.anonymous !== undefined;

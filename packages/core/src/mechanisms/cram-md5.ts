@@ -19,6 +19,7 @@ import {
   type ServerConversation,
   withServer,
 } from "../mechanism.js";
+import { thePasswordItself } from "../stored-secrets.js";
 
 async function* client(ctx: ClientContext): ClientConversation {
   const challenge = yield;
@@ -27,13 +28,13 @@ async function* client(ctx: ClientContext): ClientConversation {
   if (username === "") throw ctx.fail("malformed-message", "the user name is empty");
   const key = ctx.bytes(await ctx.prepare(password, "query"));
   const digest = toHex(await ctx.hmac(md5, key, challenge)); // as received, never parsed (R-CRAM-02)
-  return ctx.bytes(`${await ctx.prepare(username, "query")} ${digest}`);
+  return ctx.bytes(`${await ctx.prepare(username, "query", "name")} ${digest}`);
 }
 
 async function* server(ctx: ServerContext): ServerConversation {
   const challenge = ctx.bytes(`<${ctx.nonce()}@${ctx.host ?? "localhost"}>`); // RFC 2195 §2: the form of a msg-id
   const { username, digest } = parseResponse(ctx.text(yield challenge));
-  const account = await ctx.identify(username, ["userPassword"]);
+  const account = await ctx.identify(username);
   const { userPassword } = account.properties;
   // An account without a password costs as much as one with it, and no digest fits.
   const key = userPassword === undefined ? ctx.random(16) : ctx.bytes(await ctx.prepare(userPassword, "stored"));
@@ -61,7 +62,7 @@ const clientHalf: Mechanism = {
   secrets: /(?<= )[0-9a-f]{32}$/,
 };
 
-export const cramMd5: Mechanism = /* @__PURE__ */ withServer(clientHalf, server);
+export const cramMd5: Mechanism = /* @__PURE__ */ withServer(clientHalf, server, thePasswordItself);
 
 /** CRAM-MD5 for a client, for servers that have nothing better. */
 export function CRAM_MD5(credentials: CredentialProvider): SASLMechanism {

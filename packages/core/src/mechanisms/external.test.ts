@@ -95,7 +95,9 @@ describe("the server", () => {
     const session = sessionFor(external, options, { external: { names: ["tim"] }, remote: "192.0.2.1" });
     expect(await codeAfter(session, "EXTERNAL", ["anna"])).toBe("success");
     expect(session.result).toMatchObject({ authcid: "tim", authzid: "anna" });
-    expect(asked).toEqual([{ authcid: "tim", authzid: "anna", mechanism: "EXTERNAL", remote: "192.0.2.1" }]);
+    expect(asked).toEqual([
+      { authcid: "tim", authzid: "anna", mechanism: "EXTERNAL", remote: "192.0.2.1", properties: {} },
+    ]);
   });
 });
 

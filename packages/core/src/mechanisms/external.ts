@@ -32,7 +32,7 @@ async function* server(ctx: ServerContext): ServerConversation {
   if (authzid === "" && names.length > 1) {
     throw ctx.fail("authorization-refused", "the certificate names several identities: say which"); // R-EXT-02
   }
-  const account = await ctx.identify(names.includes(authzid) ? authzid : usual, []);
+  const account = await ctx.identify(names.includes(authzid) ? authzid : usual, authzid);
   return { authcid: account.name, authzid, mayActAs: names };
 }
 
@@ -47,7 +47,7 @@ const clientHalf: Mechanism = {
   secrets: /(?!)/, // there are none
 };
 
-export const external: Mechanism = /* @__PURE__ */ withServer(clientHalf, server, possible);
+export const external: Mechanism = /* @__PURE__ */ withServer(clientHalf, server, { possible });
 
 function possible(facts: ServerFacts): boolean {
   return facts.external !== undefined && facts.external.names.length > 0;

@@ -16,6 +16,7 @@ import {
   type ServerConversation,
   withServer,
 } from "../mechanism.js";
+import { clearPasswords } from "../stored-secrets.js";
 
 /** Draft §2.1: the first answer is the name and the second the password, whatever the prompts say. */
 async function* client(ctx: ClientContext): ClientConversation {
@@ -31,7 +32,7 @@ async function* server(ctx: ServerContext): ServerConversation {
   if (username === "") throw ctx.fail("malformed-message", "the user name is empty"); // R-LOGIN-03
   const password = ctx.text(yield ctx.bytes("Password:"));
   if (password === "") throw ctx.fail("malformed-message", "the password is empty");
-  const account = await ctx.identify(username, ["userPassword", "authPassword"]);
+  const account = await ctx.identify(username);
   if (!(await ctx.checkPassword(account, password))) throw ctx.fail("refused", "wrong password");
   return { authcid: account.name };
 }
@@ -48,7 +49,7 @@ const clientHalf: Mechanism = {
   secrets: /^(?!(?:User ?name|Password):?\0?$).+$/is, // all but the usual prompts: names and passwords look alike
 };
 
-export const login: Mechanism = /* @__PURE__ */ withServer(clientHalf, server);
+export const login: Mechanism = /* @__PURE__ */ withServer(clientHalf, server, clearPasswords);
 
 /** LOGIN for a client. Protects as little as PLAIN does; cannot act as somebody else. */
 export function LOGIN(credentials: CredentialProvider): SASLMechanism {

@@ -119,7 +119,7 @@ async function* judge(
   authzid: Gs2Header["authzid"],
 ): AsyncGenerator<Heard, ServerOutcome, Heard> {
   if (verdict.ok === true && verdict.subject !== "") {
-    const account = await ctx.identify(verdict.subject, []);
+    const account = await ctx.identify(verdict.subject, authzid);
     return { authcid: account.name, authzid, mayActAs: verdict.mayActAs };
   }
   const refusal = verdict.ok === true ? { status: "invalid_token", detail: "the token names no subject" } : verdict;
@@ -207,8 +207,8 @@ const xoauth2Half: Mechanism = {
   secrets,
 };
 
-export const oauthbearer: Mechanism = /* @__PURE__ */ withServer(bearerHalf, bearerServer, possible);
-export const xoauth2: Mechanism = /* @__PURE__ */ withServer(xoauth2Half, xoauth2Server, possible);
+export const oauthbearer: Mechanism = /* @__PURE__ */ withServer(bearerHalf, bearerServer, { possible });
+export const xoauth2: Mechanism = /* @__PURE__ */ withServer(xoauth2Half, xoauth2Server, { possible });
 
 function possible(facts: ServerFacts): boolean {
   return facts.verifiesTokens;

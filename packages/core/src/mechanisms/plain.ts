@@ -17,6 +17,7 @@ import {
   type ServerConversation,
   withServer,
 } from "../mechanism.js";
+import { clearPasswords } from "../stored-secrets.js";
 
 interface PlainMessage {
   readonly authzid: string;
@@ -35,7 +36,7 @@ async function* client(ctx: ClientContext): ClientConversation {
 
 async function* server(ctx: ServerContext): ServerConversation {
   const { authzid, username, password } = parseMessage(ctx.text(yield));
-  const account = await ctx.identify(username, ["userPassword", "authPassword"]);
+  const account = await ctx.identify(username, authzid);
   if (!(await ctx.checkPassword(account, password))) throw ctx.fail("refused", "wrong password");
   return { authcid: account.name, authzid };
 }
@@ -63,7 +64,7 @@ const clientHalf: Mechanism = {
   secrets: /(?<=^|\0)[^\0]+$/, // tried at the start of each field alone: linear
 };
 
-export const plain: Mechanism = /* @__PURE__ */ withServer(clientHalf, server);
+export const plain: Mechanism = /* @__PURE__ */ withServer(clientHalf, server, clearPasswords);
 
 /** PLAIN for a client. Keep it to protected channels: the server, and whoever listens, gets the password itself. */
 export function PLAIN(credentials: CredentialProvider): SASLMechanism {

@@ -31,7 +31,7 @@ export interface XMPPConnectionParts<E> extends SecuredChannel {
 
 /** How a server treats its connections. */
 export interface XMPPConnectionOptions<E> {
-  /** Offers the mechanisms and holds the sessions. Its names should go through `jidCanonicalizer`. */
+  /** Offers the mechanisms and holds the sessions. Its names should go through `bareJid`. */
   readonly server: Pick<SASLServer, "mechanisms" | "session">;
   /** Domains served here, at least one; the first stands in for a `to` that was left out. */
   readonly hosts: readonly string[];

@@ -1,11 +1,11 @@
 import { Duplex } from "node:stream";
 import fc from "fast-check";
 import { type Element, parse } from "ltx";
-import { channelBinding, memoryAccounts, type ServerOptions } from "sasl-core";
+import { appendRealm, channelBinding, memoryAccounts, type ServerOptions } from "sasl-core";
 import { describe, expect, test, vi } from "vitest";
 import { echo, saslServer } from "../../test/loopback.js";
 import { base64, ltxKit, SASL } from "../../test/support.js";
-import { jidCanonicalizer } from "../jid.js";
+import { bareJid } from "../jid.js";
 import { SocketFraming } from "../node/socket-framing.js";
 import { XMPPConnection } from "./connection.js";
 import type { XMPPConnectionOptions, XMPPConnectionParts } from "./connection-options.js";
@@ -390,11 +390,11 @@ describe("XMPPConnection", () => {
     ["user name and authzid", plainAs("alice@other.example", "open sesame", "alice@other.example")],
   ];
   const canonicalizers: readonly [what: string, sasl: Partial<ServerOptions>][] = [
-    ["local parts", { canonicalize: jidCanonicalizer(hosts) }],
+    ["local parts", { canonicalizers: [bareJid(hosts)] }],
     [
       "whole JIDs",
       {
-        canonicalize: (name, _, { host }) => (name.includes("@") ? name : `${name}@${host}`),
+        canonicalizers: [appendRealm()],
         accounts: memoryAccounts({ "alice@localhost": "open sesame", "alice@other.example": "open sesame" }),
         authorize: () => true,
       },

@@ -253,7 +253,7 @@ export class XMPPConnection<E> {
     };
   }
 
-  /** Names are local parts (`jidCanonicalizer`), or whole JIDs where accounts of several hosts are held apart. */
+  /** Names are local parts (`bareJid`), or whole JIDs where accounts of several hosts are held apart. */
   #isHere(result: ServerResult | undefined): boolean {
     if (result === undefined) return false;
     const { authzid } = result;

@@ -28,7 +28,7 @@ export async function* scramClient(
 ): ClientConversation {
   const { digest } = hash;
   const given = await ctx.credentials("scram");
-  const username = await ctx.prepare(given.username, "query"); // RFC 5802 §5.1, attribute n
+  const username = await ctx.prepare(given.username, "query", "name"); // RFC 5802 §5.1, attribute n
   const binding = await bind?.(ctx);
   const header = formatGs2Header(binding ? "p" : unboundFlag(ctx), binding?.type, given.authzid);
   const nonce = ctx.nonce();

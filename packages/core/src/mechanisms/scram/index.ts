@@ -22,6 +22,7 @@ import {
   type ScramHash,
 } from "./hashes.js";
 import { scramServer } from "./server.js";
+import { verifiers } from "./stored.js";
 
 export { hashSha1, hashSha3_512, hashSha224, hashSha256, hashSha384, hashSha512, type ScramHash };
 
@@ -76,7 +77,7 @@ function boundHalf(hash: ScramHash): Mechanism {
 }
 
 function bothHalves(hash: ScramHash, plus: boolean): Mechanism {
-  return withServer(plus ? boundHalf(hash) : unboundHalf(hash), (ctx) => scramServer(ctx, hash, plus));
+  return withServer(plus ? boundHalf(hash) : unboundHalf(hash), (ctx) => scramServer(ctx, hash, plus), verifiers(hash));
 }
 
 /** Proofs and signatures: they could be guessed against. The rest is no secret. */

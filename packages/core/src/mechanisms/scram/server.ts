@@ -16,7 +16,7 @@ export async function* scramServer(ctx: ServerContext, { digest }: ScramHash, pl
   if (clientFirst.includes(",m=")) yield ctx.bytes("e=extensions-not-supported"); // RFC 5802 §5.1, attribute m
   const first = parseClientFirst(clientFirst);
   const bindingData = await checkBinding(ctx, first.header, plus);
-  const account = await ctx.identify(first.username, ["authPassword", "userPassword"]);
+  const account = await ctx.identify(first.username, first.header.authzid);
   const verifier = await ctx.scramVerifier(account, digest);
   const nonce = first.nonce + ctx.nonce();
   const serverFirst = `r=${nonce},s=${encodeBase64(verifier.salt)},i=${verifier.iterations}`;
