@@ -70,7 +70,7 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
   addVersion(program.command("mechanisms"))
     .description("list the mechanisms this build knows")
     .addOption(
-      new Option("--plugin <module>", "load mechanisms from a module; may be given several times")
+      new Option("--plugin <module>", "load a plug-in; may be given several times")
         .argParser((value: string, before: readonly string[]) => [...before, value])
         .default([], "none"),
     )

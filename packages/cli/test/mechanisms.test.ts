@@ -1,31 +1,53 @@
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { Folder, sasl } from "./support.js";
 
 const folder = new Folder();
 afterAll(() => folder.remove());
 
+const mechanism = `{ name: "X-ROT13", flow: "client-first", security: ["noAnonymous"], maxSsf: 56, source: "private",
+  async *client() {}, async *server() {} }`;
+
 const good = folder.file(
   "good.mjs",
-  `const mechanism = { name: "X-ROT13", flow: "client-first", security: ["noAnonymous"], maxSsf: 56, source: "private",
-    async *client() {}, async *server() {} };
-  export const rot13 = mechanism; export const again = mechanism; export const other = 1; export default mechanism;`,
+  `import { writeFileSync } from "node:fs";
+  export const saslPlugin = ({ apiVersions }) => ({
+    apiVersion: apiVersions.at(-1),
+    mechanisms: [${mechanism}],
+    canonicalizers: [{ name: "upper", canonicalize: (name) => name.toUpperCase() }],
+    stores: [{ name: "test", schemes: ["test", "test+tls"], open() {} }],
+    dispose: () => writeFileSync(new URL("disposed", import.meta.url), "once", { flag: "a" }),
+  });`,
 );
 
+const one = (field: string) => `export const saslPlugin = { apiVersion: 1, ${field} };`;
 const bad: readonly [why: string, source: string, text: RegExp][] = [
-  ["exports no mechanism", "export const x = 1;", /exports no mechanism/],
+  ["exports no plug-in", "export const x = 1;", /it exports no saslPlugin/],
   ["does not parse", "export const = 1;", /cannot be imported/],
   ["throws", "throw new Error('no\\nway');", /cannot be imported: no way/],
+  ["refuses", "export const saslPlugin = () => { throw new Error('no licence'); };", /failed: no licence/],
+  [
+    "is for another version",
+    "export const saslPlugin = { apiVersion: 99 };",
+    /apiVersion is 99; this host understands 1/,
+  ],
   [
     "has a mechanism without a flow",
-    'export const x = { name: "X", security: [], source: "x", client() {} };',
-    /flow is none of/,
+    one('mechanisms: [{ name: "X", security: [], source: "x", client() {} }]'),
+    /mechanisms\[0\]\.flow is missing; expected "client-first", "server-first" or "either"/,
   ],
-  ["has a mechanism with a bad name", 'export const x = { name: "x y", flow: "either" };', /name is no mechanism name/],
+  [
+    "has a mechanism with a bad name",
+    one('mechanisms: [{ name: "x y" }]'),
+    /mechanisms\[0\]\.name is "x y"; expected 1 to 20 characters/,
+  ],
   [
     "has a mechanism without halves",
-    'export const x = { name: "X", flow: "either", security: [], source: "x" };',
+    one('mechanisms: [{ name: "X", flow: "either", security: [], source: "x" }]'),
     /neither a client nor/,
   ],
+  ["has a broken store", one('stores: [{ name: "x", schemes: "x" }]'), /stores\[0\]\.schemes is "x"; expected a list/],
 ];
 
 describe("sasl mechanisms", () => {
@@ -61,11 +83,24 @@ describe("sasl mechanisms", () => {
     expect(stdout).not.toContain("\u001b");
   });
 
-  test("mechanisms of plug-ins, each once", async () => {
+  test("what plug-ins bring, and each is let go of", async () => {
     const { json } = await sasl(["mechanisms", "--json", "--plugin", good]);
     const found = json.mechanisms.filter(({ name }: { name: string }) => name === "X-ROT13");
     expect(found).toMatchObject([{ client: true, server: true, maxSsf: 56, plugin: good }]);
-    expect((await sasl(["mechanisms", "--plugin", good])).stdout).toContain(`private (plug-in ${good})`);
+    expect(json.plugins).toEqual([
+      { module: good, mechanisms: ["X-ROT13"], canonicalizers: ["upper"], stores: ["test", "test+tls"] },
+    ]);
+    const { stdout } = await sasl(["mechanisms", "--plugin", good]);
+    expect(stdout).toContain(`private (plug-in ${good})`);
+    expect(stdout).toContain(`plug-in ${good}: canonicalisers upper\nplug-in ${good}: stores test:, test+tls:\n`);
+    expect(readFileSync(join(dirname(good), "disposed"), "utf8")).toBe("onceonce");
+  });
+
+  test("a plug-in's mechanism takes the place of the one that is built in", async () => {
+    const other = folder.file("plain.mjs", one(`mechanisms: [${mechanism.replace("X-ROT13", "PLAIN")}]`));
+    const { json } = await sasl(["mechanisms", "--json", "--plugin", other]);
+    const found = json.mechanisms.filter(({ name }: { name: string }) => name === "PLAIN");
+    expect(found).toMatchObject([{ source: "private", plugin: other }]);
   });
 
   test("two plug-ins of one mechanism", async () => {
@@ -76,7 +111,7 @@ describe("sasl mechanisms", () => {
       "--plugin",
       folder.file("copy.mjs", `export * from "./good.mjs";`),
     ]);
-    expect(stderr).toContain("is also in the plug-in");
+    expect(stderr).toContain(`mechanisms[0].name is "X-ROT13", which is also in ${good}`);
     expect(code).toBe(64);
   });
 

@@ -57,4 +57,16 @@ export {
   type PluginHost,
   pluginApiVersions,
 } from "./plugin-set.js";
+export {
+  isMechanism,
+  isPluginError,
+  type LoadedPlugin,
+  type LoadedPlugins,
+  type LoadPluginsOptions,
+  PluginError,
+  type PluginErrorCode,
+  type PluginModule,
+  readPlugin,
+  readPlugins,
+} from "./read-plugins.js";
 export type { Digest, MaybePromise } from "./runtime/contract.js";

@@ -1,13 +1,14 @@
 /**
- * `sasl mechanisms`: what this build knows.
+ * `sasl mechanisms`: what this build knows, and what plug-ins add.
  *
  * @module
  */
 import { compareStrength, type Mechanism, type MechanismInfo, strengthOf } from "sasl-core";
-import { type ExitCode, exitCodes } from "../errors.js";
+import type { LoadedPlugin } from "sasl-core/node";
+import { type ExitCode, exitCodes, oneLine } from "../errors.js";
 import { knownMechanisms } from "../known-mechanisms.js";
 import { formatTable, type Io, printJson } from "../output.js";
-import { loadMechanisms } from "../plugins.js";
+import { loadNamed } from "../plugins.js";
 
 /** As the argument parser gives them. */
 export interface MechanismsOptions {
@@ -17,15 +18,45 @@ export interface MechanismsOptions {
 
 /** Runs the command. @throws {CommandError} for a plug-in that cannot be loaded. */
 export async function mechanisms(options: MechanismsOptions, io: Io): Promise<ExitCode> {
-  const added = await loadMechanisms(options.plugin);
-  const names = new Set(added.map(({ mechanism }) => mechanism.name));
-  // A plug-in's mechanism takes the place of ours of the same name.
-  const all = [...knownMechanisms.filter((each) => !names.has(each.name)), ...added.map(({ mechanism }) => mechanism)];
-  const origin = new Map(added.map(({ mechanism, module }) => [mechanism, module]));
-  const rows = all.sort(compareStrength).map((each) => describe(each, origin.get(each)));
-  if (options.json) printJson(io, { ok: true, mechanisms: rows });
-  else io.stdout.write(formatTable(titles, rows.map(tableRow)));
+  const loaded = await loadNamed(options.plugin);
+  try {
+    const names = new Set(loaded.mechanisms.map(({ name }) => name));
+    // A plug-in's mechanism takes the place of ours of the same name.
+    const all = [...knownMechanisms.filter((each) => !names.has(each.name)), ...loaded.mechanisms];
+    const rows = all.sort(compareStrength).map((each) => describe(each, loaded.origin(each)));
+    const plugins = loaded.plugins.map(describePlugin);
+    if (options.json) printJson(io, { ok: true, mechanisms: rows, plugins });
+    else io.stdout.write(formatTable(titles, rows.map(tableRow)) + plugins.map(pluginLines).join(""));
+  } finally {
+    await loaded.close();
+  }
   return exitCodes.done;
+}
+
+/** What a module brought, by name; of stores, the schemes of their URLs. */
+interface PluginDescription {
+  readonly module: string;
+  readonly mechanisms: readonly string[];
+  readonly canonicalizers: readonly string[];
+  readonly stores: readonly string[];
+}
+
+function describePlugin({ module, mechanisms, canonicalizers, stores }: LoadedPlugin): PluginDescription {
+  return {
+    module,
+    mechanisms: mechanisms.map(({ name }) => name),
+    canonicalizers: canonicalizers.map(({ name }) => name),
+    stores: stores.flatMap(({ schemes }) => schemes),
+  };
+}
+
+/** Mechanisms are in the table above. */
+function pluginLines({ module, canonicalizers, stores }: PluginDescription): string {
+  const lines = [
+    ["canonicalisers", canonicalizers.join(", ")],
+    ["stores", stores.map((scheme) => `${scheme}:`).join(", ")],
+  ].filter(([, names]) => names !== "");
+  return lines.map(([kind, names]) => `plug-in ${oneLine(module)}: ${kind} ${oneLine(names as string)}\n`).join("");
 }
 
 interface Description extends Pick<MechanismInfo, "name" | "flow" | "source"> {

@@ -3,4 +3,13 @@
  *
  * @module
  */
+export {
+  isPluginError,
+  type LoadedPlugin,
+  type LoadedPlugins,
+  type LoadPluginsOptions,
+  PluginError,
+  type PluginErrorCode,
+} from "../read-plugins.js";
+export { loadPlugins } from "./load-plugins.js";
 export { type TLSChannelBindingOptions, type TLSFacts, tlsChannelBinding, tlsFacts } from "./tls.js";
