@@ -341,7 +341,8 @@ async function checkNames(
   store: Writable,
   { refusesNames, foldsNames, accounts = {} }: StoreCheckOptions,
 ): Promise<void> {
-  const names = foldsNames ? hostileNames.filter((name) => name === folded(name)) : hostileNames;
+  const plain = /^[\x20-\x7e]+$/;
+  const names = foldsNames ? hostileNames.filter((name) => plain.test(name) && name === folded(name)) : hostileNames;
   await store.store("tim", { userPassword: "canary" });
   const stored: string[] = [];
   for (const [mark, name] of names.entries()) {
