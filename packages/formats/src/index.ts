@@ -18,6 +18,14 @@ export { formatGsasl, parseGsasl } from "./gsasl.js";
 export { formatKafka, parseKafka } from "./kafka.js";
 export { formatMongooseIm, parseMongooseIm } from "./mongooseim.js";
 export { checkedVerifier, FormatError, fromBase64, keySizes, parseIterations, toBase64 } from "./parts.js";
+export {
+  formatPasswdAccount,
+  isPasswdName,
+  type PasswdLine,
+  parsePasswdAccount,
+  passwdFileFormat,
+  passwdLineOf,
+} from "./passwd-file.js";
 export { formatPostgresql, parsePostgresql, postgresqlFormat } from "./postgresql.js";
 export { formatProperty, parseProperty } from "./property-text.js";
 export {
