@@ -5,6 +5,7 @@
  *
  * @module
  */
+export { type CanonicalizerCheckOptions, canonicalizerChecks, checkCanonicalizer } from "./testing/canonicalizer.js";
 export { type Check, ComplianceFailure, type ComplianceReport } from "./testing/checks.js";
 export {
   type PlayedOutcome,
