@@ -60,7 +60,6 @@ export {
   type SASLFailureCode,
   saslError,
 } from "./errors.js";
-export { type FailureDelayOptions, failureDelay } from "./failure-delay.js";
 export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
 export type { Prepare } from "./internal/context.js";
 export { defaultLimits, type Limits } from "./limits.js";

@@ -4,7 +4,7 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { type AccountStore, failureDelay, type Mechanism, memoryAccounts } from "sasl-core";
+import { type AccountStore, type Mechanism, memoryAccounts } from "sasl-core";
 import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
 import { type Io, jsonLine } from "../output.js";
 import { openPasswdFile, unreadable } from "../passwd-file.js";
@@ -64,7 +64,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
       clientCa: options.clientCa === undefined ? undefined : await readCertificates(options.clientCa),
       tokens: await tokenVerifier(options),
       secret: options.secret === undefined ? undefined : await readSecret(options.secret),
-      throttle: options.throttle ? failureDelay() : undefined,
+      throttle: options.throttle ? (await import("sasl-throttle")).throttle() : undefined,
       onLogin: (event) => log.add(json ? jsonLine(event) : sentence(event)),
       onError: (error) => io.stderr.write(`sasl serve: ${oneLine(String(error))}\n`),
     });

@@ -83,7 +83,7 @@ export interface TestServerOptions {
   readonly secret?: Uint8Array | undefined;
   /** Counts of the accounts' SCRAM verifiers, each at least 4096: what names nobody has are shown. */
   readonly scramIterations?: readonly number[] | undefined;
-  /** How fast clients may try, such as `failureDelay()` of `sasl-core`. Default: as fast as they can. */
+  /** How fast clients may try, such as `throttle()` of `sasl-throttle`. Default: as fast as they can. */
   readonly throttle?: Throttle | undefined;
   /** Called once for each exchange. */
   readonly onLogin?: ((event: LoginEvent) => void) | undefined;
