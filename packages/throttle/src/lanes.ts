@@ -7,7 +7,7 @@
 import { SASLFailure } from "sasl-core";
 
 /** Limits of {@link Lanes}. */
-export interface LanesOptions {
+interface LanesOptions {
   readonly firstParallel: number;
   readonly maxParallel: number;
   readonly maxWaitMs: number;
@@ -18,7 +18,7 @@ export interface LanesOptions {
 }
 
 /** How an attempt ended, as far as it changes what its network may do. */
-export type LaneOutcome = "right" | "wrong" | "neither";
+type LaneOutcome = "right" | "wrong" | "neither";
 
 interface Waiting {
   readonly go: () => void;

@@ -229,6 +229,26 @@ describe("attempts at the same time", () => {
     expect(begun).toHaveLength(11); // and from there one by one
   });
 
+  test("R-LIM-08 who tries as much as he can gets the limit and what is under way when it is reached", async () => {
+    const rule = throttle({ firstMs: 10, maxMs: 100, maxFailures: 20, firstParallel: 10 });
+    let judged = 0;
+    const tryOn = async (): Promise<void> => {
+      for (let i = 0; i < 50; i++) {
+        try {
+          const peer = new Peer(rule, home);
+          await peer.begin();
+          judged++;
+          await peer.end("refused", `user${judged}`);
+        } catch {
+          await new Promise((resolve) => setTimeout(resolve, 1000)); // refused: again later
+        }
+      }
+    };
+    await took(Promise.all(Array.from({ length: 100 }, tryOn)).then(() => {}));
+    expect(judged).toBeGreaterThanOrEqual(20);
+    expect(judged).toBeLessThan(30);
+  });
+
   test("R-LIM-08 a thousand right answers from one address get in, twice as many each round", async () => {
     const rule = throttle();
     const rounds: number[] = [];

@@ -3,7 +3,7 @@ import type { ServerEvent, Throttle } from "sasl-core";
 import { vi } from "vitest";
 
 /** An outcome as a session tells it. */
-export function outcome(code: ServerEvent["code"], remote: string | undefined, authcid?: string): ServerEvent {
+function outcome(code: ServerEvent["code"], remote: string | undefined, authcid?: string): ServerEvent {
   const ok = code === undefined;
   const rest = { service: undefined, authzid: undefined, channelBinding: undefined, detail: undefined };
   return { mechanism: "PLAIN", ok, code, remote, authcid, ...rest };
