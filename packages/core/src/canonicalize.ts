@@ -8,7 +8,7 @@ import { SASLFailure } from "./errors.js";
 import type { MechanismContext } from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
 
-/** What a name is for. `both`: no other identity was asked for, so one name is authcid and authzid. */
+/** What a name is for. `both`: no authzid was given, so that one name is both (RFC 4422 §3.4.1). */
 export type CanonicalizeRole = "authcid" | "authzid" | "both";
 
 /** Where a name turned up. */
@@ -85,17 +85,14 @@ function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown }).then === "function";
 }
 
-/** The names among a client's credentials, canonical: both in one go where they are the same or only one is given. */
+/** The names among a client's credentials, canonical; in one go where no authzid was given. */
 export async function canonicalNames(
   asker: Asker,
   chain: readonly Canonicalizer[],
   { username, authzid }: { readonly username?: string | undefined; readonly authzid?: string | undefined },
 ): Promise<{ username?: string; authzid?: string }> {
   const go = (name: string, role: CanonicalizeRole) => canonicalName(asker, chain, name, role, "client");
-  if (!authzid || authzid === username) {
-    const name = username && (await go(username, "both"));
-    return name ? { username: name, ...(authzid && { authzid: name }) } : {};
-  }
+  if (!authzid) return username ? { username: await go(username, "both") } : {};
   return {
     ...(username && { username: await go(username, "authcid") }),
     authzid: await go(authzid, "authzid"),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Canonicalizer } from "./canonicalize.js";
-import { SASLFailure } from "./errors.js";
+import { SASLFailure, saslError } from "./errors.js";
 import type { Prepare } from "./internal/context.js";
 import { enforcePrecis } from "./text/precis.js";
 import { saslprep } from "./text/saslprep.js";
@@ -59,7 +59,7 @@ export function appendRealm(realm?: string): Canonicalizer {
  * Takes a realm off: `alice@example.com` becomes `alice`. Names of other realms stay as they are, unless they are refused.
  *
  * @param realm compared without case, not empty, without `@`. Left out: the host the peer asked for, or else the server's.
- * @param options `others: "refuse"` turns names of other realms down.
+ * @param options `others: "refuse"` turns names of other realms down as `authorization-refused`.
  */
 export function stripRealm(realm?: string, options: { readonly others?: "keep" | "refuse" } = {}): Canonicalizer {
   checkRealm(realm);
@@ -73,7 +73,7 @@ export function stripRealm(realm?: string, options: { readonly others?: "keep" |
       const local = name.slice(0, at);
       const same = name.slice(at + 1).toLowerCase() === own.toLowerCase();
       if (same && local !== "" && !local.includes("@")) return local;
-      if (options.others === "refuse") throw new SASLFailure("malformed-message", "a name of another realm");
+      if (options.others === "refuse") throw saslError("authorization-refused", "a name of another realm");
       return name;
     },
   };

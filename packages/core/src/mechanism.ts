@@ -233,8 +233,8 @@ export interface ServerContext extends MechanismContext {
    * Makes a name canonical and looks its account up, with the `properties` this mechanism declares. A name nobody has
    * gives an account without secrets, never an error.
    *
-   * @param authzid the identity that was asked for beside it, as the peer wrote it: where that is another one, `name` is
-   *   made canonical as authcid alone, otherwise as both at once.
+   * @param authzid the identity that was asked for beside it, as the peer wrote it: where there is one, `name` is made
+   *   canonical as authcid alone, otherwise as authcid and authzid both.
    */
   identify(name: string, authzid?: string): MaybePromise<Account>;
   /**

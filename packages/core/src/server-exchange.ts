@@ -48,14 +48,14 @@ export class ServerExchange extends BaseContext implements ServerContext {
   /** True once the final data went out as a challenge, to which only an empty answer may come. */
   #finished = false;
   #account: Account | undefined;
-  /** The name that was made canonical as authcid and authzid both, as the peer wrote it. */
-  #asked: string | undefined;
   /** Kept until the exchange ends, and only where the account may lack something that is made from it. */
   #password: string | undefined;
   authcid: string | undefined;
   channelBindingUsed: string | undefined;
   noted: string | undefined;
   result: ServerResult | undefined;
+  /** The half at work, which may never come back, and what it waits for. */
+  #patience: Cutoff | undefined;
   #cutoff: Cutoff | undefined;
 
   constructor(server: SASLServer, connection: ServerConnection, mechanism: Mechanism) {
@@ -89,11 +89,11 @@ export class ServerExchange extends BaseContext implements ServerContext {
     if (flow === "server-first" && payload !== undefined) {
       throw new SASLFailure("unexpected-message", "this mechanism takes no initial response"); // RFC 4422 §5 item 2a
     }
-    const turn = await this.#half.next();
+    const turn = await this.#turn();
     if (turn.done || turn.value !== undefined) return this.#reply(turn);
     if (payload === undefined && flow === "client-first") return { state: "challenge", payload: empty };
     this.#steps++;
-    return this.#reply(await this.#half.next(payload));
+    return this.#reply(await this.#turn(payload));
   }
 
   async go(payload: Heard): Promise<SASLReply> {
@@ -103,7 +103,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
       if (payload?.length) throw new SASLFailure("unexpected-message", "an answer to data that only success follows");
       return { state: "success" };
     }
-    return this.#reply(await this.#half.next(payload));
+    return this.#reply(await this.#turn(payload));
   }
 
   #reply(turn: IteratorResult<Heard, ServerOutcome>): MaybePromise<SASLReply> {
@@ -146,8 +146,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
     asked: string,
     names: readonly string[] | undefined,
   ): Promise<ServerResult> {
-    const same = asked === this.#asked && this.#account?.name === authcid; // was made canonical as both
-    const authzid = same ? authcid : await this.#canonical(asked, "authzid");
+    const authzid = await this.#canonical(asked, "authzid");
     if (authzid === authcid) return this.#result(authcid, authcid, properties);
     if (!(await this.#mayAct(authcid, authzid, properties, names))) {
       throw saslError("authorization-refused", "not allowed to act as that identity");
@@ -217,9 +216,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
 
   identify(name: string, authzid?: string): MaybePromise<Account> {
     this.#checkName(name);
-    const both = !authzid || authzid === name;
-    this.#asked = both ? name : undefined;
-    return chain(this.#canonical(name, both ? "both" : "authcid"), (canonical) => {
+    return chain(this.#canonical(name, authzid ? "authcid" : "both"), (canonical) => {
       this.authcid = canonical;
       return chain(this.#lookup(canonical, this.#server.requests(this.mechanism)), (properties) => {
         this.#account = { name: canonical, properties };
@@ -296,11 +293,21 @@ export class ServerExchange extends BaseContext implements ServerContext {
     return this.#answer(super.pbkdf2(...derivation)) as Promise<Uint8Array>; // R-SCRAM-29
   }
 
+  /** Lets the half go on, as long as the exchange may last and the peer is still there (R-LIM-05, R-LIM-07). */
+  #turn(payload?: Heard): Promise<IteratorResult<Heard, ServerOutcome>> {
+    this.#patience = this.#untilDeadline();
+    return this.#race(this.#patience, this.#half.next(payload));
+  }
+
+  #untilDeadline(): Cutoff {
+    const left = Math.max(1, this.#deadline - Date.now());
+    return new Cutoff(undefined, Number.isFinite(left) ? left : 0);
+  }
+
   /** Waits for what others compute, as long as the exchange may last and the peer is still there. */
   #answer<T>(given: MaybePromise<T>): MaybePromise<T> {
     if (typeof (given as Partial<Promise<T>> | null | undefined)?.then !== "function") return given;
-    const left = Math.max(1, this.#deadline - Date.now());
-    this.#cutoff = new Cutoff(undefined, Number.isFinite(left) ? left : 0);
+    this.#cutoff = this.#untilDeadline();
     return this.#race(this.#cutoff, given as Promise<T>);
   }
 
@@ -326,7 +333,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
 
   /** Lets the half clean up; it is never resumed again. */
   drop(): void {
-    this.#cutoff?.cut("aborted", "the exchange was aborted");
+    for (const each of [this.#cutoff, this.#patience]) each?.cut("aborted", "the exchange was aborted");
     this.#password = undefined;
     void this.#half.return(undefined as never).catch(() => {});
     this.end(false);

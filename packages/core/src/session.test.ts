@@ -286,13 +286,10 @@ describe("R-GEN-19 authorization", () => {
     ]);
   });
 
-  test.each([
-    ["no authzid", "\0tim\0tanstaaftanstaaf"],
-    ["the same authzid", "tim\0tim\0tanstaaftanstaaf"],
-  ])("R-CAN-01 %s: one call for authcid and authzid both", async (_, message) => {
+  test("R-CAN-01 without an authzid one call is for authcid and authzid both", async () => {
     const canonicalize = vi.fn((name: string) => name);
     const session = sessionFor(plain, { canonicalizers: [{ name: "a rule", canonicalize }] });
-    expect(await codeAfter(session, "PLAIN", [message])).toBe("success");
+    expect(await codeAfter(session, "PLAIN", ["\0tim\0tanstaaftanstaaf"])).toBe("success");
     expect(canonicalize.mock.calls).toEqual([["tim", expect.objectContaining({ role: "both" })]]);
   });
 });
