@@ -83,10 +83,13 @@ describe("the choice", () => {
     [{ requireEncryption: false }, false, [...order()]],
     [{ minStrength: "challenge" }, true, ["EXTERNAL", "SCRAM-SHA-256-PLUS", "CRAM-MD5"]],
     [{ minStrength: "mutual" }, true, ["EXTERNAL", "SCRAM-SHA-256-PLUS"]],
-    [{ noAnonymous: true }, true, order().filter((name) => name !== "ANONYMOUS")],
-    [{ mutualAuth: true }, true, ["SCRAM-SHA-256-PLUS"]],
+    [{ require: ["noAnonymous"] }, true, order().filter((name) => name !== "ANONYMOUS")],
+    [{ require: ["mutualAuth"] }, true, ["SCRAM-SHA-256-PLUS"]],
+    [{ forbid: ["noAnonymous"] }, true, ["ANONYMOUS"]],
+    [{ minSsf: 256 }, true, []],
+    [{ minSsf: 128, require: ["mutualAuth"] }, true, ["SCRAM-SHA-256-PLUS"]],
     [{ channelBinding: "require" }, true, ["SCRAM-SHA-256-PLUS"]],
-    [{ channelBinding: "disable", mutualAuth: true }, true, ["SCRAM-SHA-256", "SCRAM-SHA-1"]],
+    [{ channelBinding: "disable", require: ["mutualAuth"] }, true, ["SCRAM-SHA-256", "SCRAM-SHA-1"]],
   ];
   test.each(policies)("R-GEN-26 R-PLAIN-06 under %o, secure: %s", (policy, secure, expected) => {
     expect(order({ policy, secure })).toEqual(expected);
@@ -139,11 +142,11 @@ describe("the choice", () => {
     const wire = recorded(sessionFor(pairing("PLAIN").mechanism));
     await expect(authenticate(wire, [], clients)).rejects.toMatchObject({ code: "no-common-mechanism", skipped: [] });
     await expect(
-      authenticate(wire, ["PLAIN", "GSSAPI"], clients, { policy: { mutualAuth: true } }),
+      authenticate(wire, ["PLAIN", "GSSAPI"], clients, { policy: { require: ["mutualAuth"] } }),
     ).rejects.toMatchObject({
       code: "no-common-mechanism",
       skipped: [
-        { mechanism: "PLAIN", reason: "the server would not prove itself" },
+        { mechanism: "PLAIN", reason: "does not have mutualAuth" },
         { mechanism: "GSSAPI", reason: "not among the mechanisms given" },
       ],
     });

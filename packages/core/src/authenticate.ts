@@ -11,18 +11,22 @@ import type { SASLInterface } from "./interface.js";
 import { commonTypes } from "./internal/common-types.js";
 import { isMechanismName, type MechanismInfo } from "./mechanism.js";
 import { SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
-import { compareStrength, isWeaker, type Strength, strengthOf } from "./strength.js";
+import {
+  compareStrength,
+  isWeaker,
+  type MechanismPolicy,
+  type Strength,
+  shortcoming,
+  strengthOf,
+  usualSsf,
+} from "./strength.js";
 
 /** What a client accepts. Everything left out takes the safe side. */
-export interface ClientPolicy {
+export interface ClientPolicy extends MechanismPolicy {
   /** Keep mechanisms that an eavesdropper could use (PLAIN, LOGIN, tokens, CRAM-MD5) off an unprotected channel. Default true; false sends passwords in the clear. */
   readonly requireEncryption?: boolean | undefined;
   /** Nothing weaker than this. Default `anonymous`: everything the application gave credentials for. */
   readonly minStrength?: Strength | undefined;
-  /** Never ANONYMOUS. */
-  readonly noAnonymous?: boolean | undefined;
-  /** Only mechanisms in which the server proves itself. */
-  readonly mutualAuth?: boolean | undefined;
   /** `prefer` (default): bind where both sides can. `require`: nothing unbound. `disable`: never bind, for a TLS proxy in between. */
   readonly channelBinding?: "disable" | "prefer" | "require" | undefined;
 }
@@ -32,6 +36,8 @@ export interface AuthenticateOptions
   extends Omit<ClientSettings, "offered" | "requireEncryption">,
     StateMachineOptions {
   readonly policy?: ClientPolicy | undefined;
+  /** Strength of the channel's own encryption in bits, where more is known of it. Default 128 for a secure one, else 0. */
+  readonly externalSsf?: number | undefined;
   /** `strength` (default) takes the strongest first; `given` takes the caller's own order. */
   readonly order?: "strength" | "given" | undefined;
 }
@@ -101,7 +107,7 @@ export async function authenticate(
     const outcome = await mechanism.authenticate(machine, name, settings);
     if (
       machine.state !== "success" ||
-      (policy.mutualAuth && !outcome.serverVerified) ||
+      (policy.require?.includes("mutualAuth") && !outcome.serverVerified) ||
       (policy.channelBinding === "require" && !outcome.channelBinding)
     ) {
       throw new SASLFailure("peer-not-verified", `${name} does not satisfy the policy`);
@@ -175,12 +181,14 @@ export function evaluate(
 /** Why a mechanism cannot be used under this policy on this connection; `undefined` when it can. */
 function objection(candidate: Candidate, options: EvaluateOptions, bindable: boolean): string | undefined {
   const { info, mechanism } = candidate;
-  const { requireEncryption = true, minStrength, noAnonymous, mutualAuth, channelBinding } = options.policy ?? {};
+  const { policy = {}, externalSsf = usualSsf(options.secure) } = options;
+  const { requireEncryption = true, minStrength, channelBinding } = policy;
   const strength = strengthOf(info);
   if (info.needsProtection && requireEncryption && !options.secure) return "needs an encrypted channel";
   if (minStrength && isWeaker(strength, minStrength)) return `weaker than the minimum, ${minStrength}`;
-  if (noAnonymous && strength === "anonymous") return "anonymous is not allowed";
-  if (mutualAuth && !info.security.includes("mutualAuth")) return "the server would not prove itself";
+  const short = shortcoming(info, policy, externalSsf);
+  if (short) return short;
+  if (info.needsHost && options.host === undefined) return "needs the server's name";
   if (info.channelBinding) {
     if (channelBinding === "disable") return "channel binding is disabled";
     if (!bindsHere(candidate, options)) return "no channel binding that both sides have";

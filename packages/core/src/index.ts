@@ -77,7 +77,14 @@ export {
 export { SASLServerSession, type ServerResult } from "./session.js";
 export { type PasswordChange, type PasswordOptions, passwordChange, setPassword } from "./set-password.js";
 export { type ExchangeState, SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
-export { compareStrength, isWeaker, type Strength, strengthOf, strengths } from "./strength.js";
+export {
+  compareStrength,
+  isWeaker,
+  type MechanismPolicy,
+  type Strength,
+  strengthOf,
+  strengths,
+} from "./strength.js";
 export type { Throttle } from "./throttle.js";
 export { type TraceEvent, type Tracer, tracer } from "./trace.js";
 export { type MakeVerifierOptions, makeScramVerifier } from "./verifier.js";

@@ -11,33 +11,30 @@ import type { ChannelBinding } from "./channel-binding.js";
 import type { SASLErrorCode } from "./errors.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
-import { type ExternalIdentity, type Mechanism, noProperties, type SecurityFlag } from "./mechanism.js";
+import { type ExternalIdentity, type Mechanism, noProperties } from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
 import { ScramHabits } from "./scram-habits.js";
 import { ServerExchange } from "./server-exchange.js";
 import { SASLServerSession } from "./session.js";
-import { compareStrength, isWeaker, type Strength, strengthOf } from "./strength.js";
+import {
+  compareStrength,
+  isWeaker,
+  type MechanismPolicy,
+  type Strength,
+  shortcoming,
+  strengthOf,
+  usualSsf,
+} from "./strength.js";
 import type { Throttle } from "./throttle.js";
 
 /** What a server offers. Everything left out takes the safe side. */
-export interface ServerPolicy {
+export interface ServerPolicy extends MechanismPolicy {
   /** Keep mechanisms that an eavesdropper could use off unprotected channels. Default true; false accepts passwords in the clear. */
   readonly requireEncryption?: boolean | undefined;
   /** Nothing weaker than this. Default `anonymous`: everything that was configured. */
   readonly minStrength?: Strength | undefined;
   /** `prefer` (default), `require`: only bound mechanisms; `disable`: none, for a server behind a TLS proxy. */
   readonly channelBinding?: "disable" | "prefer" | "require" | undefined;
-  /** Only mechanisms with all of these properties. */
-  readonly require?: readonly SecurityFlag[] | undefined;
-  /** No mechanism with any of these: `passCredentials` where passwords must not reach this server. */
-  readonly forbid?: readonly SecurityFlag[] | undefined;
-  /**
-   * Least strength, in bits, of what protects the connection: the channel's own (`ServerConnection.externalSsf`) or else a
-   * security layer of the mechanism on top of it. Default 0.
-   */
-  readonly minSsf?: number | undefined;
-  /** Strongest security layer to agree to, in bits; 0 for none. Default: any. */
-  readonly maxSsf?: number | undefined;
 }
 
 /** Who wants to act as whom, for an authorization check (RFC 4422 §3.4.1). */
@@ -236,7 +233,7 @@ export class SASLServer {
   #objection(mechanism: Mechanism, connection: ServerConnection): SASLErrorCode | undefined {
     const policy = this.policy(connection);
     const { requireEncryption = true, minStrength, channelBinding = "prefer" } = policy;
-    const { external, secure, externalSsf = secure ? 128 : 0 } = connection;
+    const { external, secure, externalSsf = usualSsf(secure) } = connection;
     const { anonymous, tokens, host } = this.#options;
     if (mechanism.needsHost && (connection.host ?? host) === undefined) return "mechanism-unsupported";
     if (mechanism.possible && !mechanism.possible({ external, anonymous, verifiesTokens: tokens !== undefined })) {
@@ -244,10 +241,7 @@ export class SASLServer {
     }
     if (mechanism.needsProtection && requireEncryption && !connection.secure) return "channel-not-protected";
     if (minStrength && isWeaker(strengthOf(mechanism), minStrength)) return "mechanism-too-weak";
-    if (policy.require?.some((flag) => !mechanism.security.includes(flag))) return "mechanism-too-weak";
-    if (policy.forbid?.some((flag) => mechanism.security.includes(flag))) return "mechanism-too-weak";
-    const layer = Math.min(mechanism.maxSsf ?? 0, policy.maxSsf ?? Number.POSITIVE_INFINITY);
-    if (Math.max(externalSsf, layer) < (policy.minSsf ?? 0)) return "mechanism-too-weak";
+    if (shortcoming(mechanism, policy, externalSsf)) return "mechanism-too-weak";
     if (mechanism.channelBinding) {
       const able = channelBinding !== "disable" && (connection.channelBinding?.types.length ?? 0) > 0;
       return able ? undefined : "mechanism-unsupported";

@@ -27,6 +27,41 @@ export function strengthOf(info: MechanismInfo): Strength {
   return has("mutualAuth") ? "mutual" : "challenge";
 }
 
+/** What either end can ask of a mechanism besides a class of strength. */
+export interface MechanismPolicy {
+  /** Only mechanisms with all of these properties. */
+  readonly require?: readonly SecurityFlag[] | undefined;
+  /** No mechanism with any of these: `passCredentials` where the server must not get the password itself. */
+  readonly forbid?: readonly SecurityFlag[] | undefined;
+  /**
+   * Least strength, in bits, of what protects the connection: the channel's own (`externalSsf`) or else a security layer
+   * of the mechanism on top of it. Default 0.
+   */
+  readonly minSsf?: number | undefined;
+  /** Strongest security layer to agree to, in bits; 0 for none. Default: any. */
+  readonly maxSsf?: number | undefined;
+}
+
+/**
+ * Why a mechanism falls short of a policy; `undefined` when it does not (R-GEN-26).
+ *
+ * @param externalSsf strength of the channel itself, in bits.
+ */
+export function shortcoming(info: MechanismInfo, policy: MechanismPolicy, externalSsf: number): string | undefined {
+  const { require = [], forbid = [], minSsf = 0, maxSsf = Number.POSITIVE_INFINITY } = policy;
+  const lacking = require.find((flag) => !info.security.includes(flag));
+  if (lacking) return `does not have ${lacking}`;
+  const banned = forbid.find((flag) => info.security.includes(flag));
+  if (banned) return `has ${banned}`;
+  const ssf = Math.max(externalSsf, Math.min(info.maxSsf ?? 0, maxSsf));
+  return ssf < minSsf ? `${ssf} bits of protection are less than ${minSsf}` : undefined;
+}
+
+/** Strength of a channel of which nobody says more than that it is secure: what every usual suite of TLS 1.2 and 1.3 has. */
+export function usualSsf(secure: boolean): number {
+  return secure ? 128 : 0;
+}
+
 /** Sorts strongest first; among equals by resistance to guessing, then by `rank`. */
 export function compareStrength(a: MechanismInfo, b: MechanismInfo): number {
   return orderOf(b) - orderOf(a) || (b.rank ?? 0) - (a.rank ?? 0);
