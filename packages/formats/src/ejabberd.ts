@@ -115,7 +115,7 @@ export const ejabberdFormat: AccountFormat = {
   description: "ejabberd: rows of the SQL table users; reads dumps of Mnesia as well",
   parse(text: string, { host }: AccountFormatOptions = {}): Iterable<ParsedAccount> {
     if (/^\{/m.test(text)) return accountsOf(recordsOf(text), host);
-    if (/^\s*(?:insert\s+into|copy)\s/im.test(text)) return accountsOf(rowsOfSql(text), host);
+    if (/^[ \t]*(?:insert\s+into|copy)\s/im.test(text)) return accountsOf(rowsOfSql(text), host);
     return accountsOf(rowsOfTable(text), host);
   },
   format(name: string, properties: AccountProperties, options: AccountFormatOptions = {}): string {

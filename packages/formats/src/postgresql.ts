@@ -15,6 +15,11 @@ import { identifierOf, isWord, quoteName, quoteText, type SqlStatement, statemen
 const HASH = "SHA-256";
 /** PostgreSQL cuts longer ones off without a word. */
 const MAX_ROLE_OCTETS = 63;
+/** Name and verifier in `pg_authid` and in `pg_shadow`. */
+const tableColumns: readonly (readonly [name: string, verifier: string])[] = [
+  ["rolname", "rolpassword"],
+  ["usename", "passwd"],
+];
 
 /** Reads `rolpassword`. @throws {FormatError} for MD5 and for anything else that is no SCRAM-SHA-256 verifier. */
 export function parsePostgresql(text: string): ScramVerifier {
@@ -40,10 +45,10 @@ export const postgresqlFormat: AccountFormat = {
   name: "postgresql",
   description: "PostgreSQL roles: ALTER ROLE statements with SCRAM-SHA-256 verifiers",
   parse(text: string): Iterable<ParsedAccount> {
-    if (/^\s*(?:ALTER|CREATE)\s+(?:ROLE|USER)\s/im.test(text)) return rolesOfSql(text);
-    const [, nameColumn, passwordColumn] =
-      /\b(rolname|usename)\b.*\b(rolpassword|passwd)\b/.exec(firstLine(text)) ?? [];
-    if (nameColumn !== undefined && passwordColumn !== undefined) return rolesOfTable(text, nameColumn, passwordColumn);
+    if (/^[ \t]*(?:ALTER|CREATE)\s+(?:ROLE|USER)\s/im.test(text)) return rolesOfSql(text);
+    const header = firstLine(text);
+    const columns = tableColumns.find((names) => names.every((name) => header.includes(name)));
+    if (columns !== undefined) return rolesOfTable(text, ...columns);
     return rolesOfLines(text);
   },
   format(name: string, properties: AccountProperties): string {
