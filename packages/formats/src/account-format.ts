@@ -16,7 +16,10 @@ export interface AccountFormatOptions {
   readonly base?: string | undefined;
   /** Prosody, export: which hash its `password_hash` says, `SHA-1` or `SHA-256`; needed for accounts that have both. */
   readonly hash?: string | undefined;
-  /** ejabberd, export: whose quoting of text, `standard` for PostgreSQL and SQLite (default) or `mysql`. */
+  /**
+   * ejabberd: how SQL quotes text, `standard` for PostgreSQL and SQLite or `mysql`, where a backslash escapes. Default for
+   * import: what the dump says, else `mysql`, which ejabberd's own export is; for export `standard`.
+   */
   readonly dialect?: "standard" | "mysql" | undefined;
 }
 

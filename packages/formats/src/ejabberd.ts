@@ -113,9 +113,9 @@ export function formatEjabberdRecords(name: string, host: string, properties: Ac
 export const ejabberdFormat: AccountFormat = {
   name: "ejabberd",
   description: "ejabberd: rows of the SQL table users; reads dumps of Mnesia as well",
-  parse(text: string, { host }: AccountFormatOptions = {}): Iterable<ParsedAccount> {
+  parse(text: string, { host, dialect }: AccountFormatOptions = {}): Iterable<ParsedAccount> {
     if (/^\{/m.test(text)) return accountsOf(recordsOf(text), host);
-    if (/^[ \t]*(?:insert\s+into|copy)\s/im.test(text)) return accountsOf(rowsOfSql(text), host);
+    if (/^[ \t]*(?:insert\s+into|copy)\s/im.test(text)) return accountsOf(rowsOfSql(text, dialect), host);
     return accountsOf(rowsOfTable(text), host);
   },
   format(name: string, properties: AccountProperties, options: AccountFormatOptions = {}): string {
@@ -247,8 +247,8 @@ function* rowsOfTable(text: string): Iterable<Entry> {
   }
 }
 
-function* rowsOfSql(text: string): Iterable<Entry> {
-  for (const statement of statementsOf(text)) {
+function* rowsOfSql(text: string, dialect: AccountFormatOptions["dialect"]): Iterable<Entry> {
+  for (const statement of statementsOf(text, dialect)) {
     const { line, tokens, data } = statement;
     const isInsert = isWord(tokens[0], "INSERT") && isWord(tokens[1], "INTO");
     const tableAt = isInsert ? 2 : isWord(tokens[0], "COPY") ? 1 : undefined;

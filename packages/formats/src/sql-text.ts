@@ -28,11 +28,12 @@ export interface SqlStatement {
  * In `'…'` a backslash escapes, as MySQL and ejabberd write it, unless the dump says otherwise: `pg_dump` sets
  * `standard_conforming_strings`, `sqlite3` begins with `PRAGMA`. In `E'…'` it always does.
  *
+ * @param dialect says which it is, for texts that do not.
  * @throws {FormatError} for a text or a comment that does not end.
  */
-export function* statementsOf(sql: string): Iterable<SqlStatement> {
-  const standard = /^\s*(?:SET standard_conforming_strings = on|PRAGMA )/m.test(sql.slice(0, 4096));
-  const reader = new SqlReader(sql, !standard);
+export function* statementsOf(sql: string, dialect?: "standard" | "mysql"): Iterable<SqlStatement> {
+  const says = /^\s*(?:SET standard_conforming_strings = on|PRAGMA )/m.test(sql.slice(0, 4096));
+  const reader = new SqlReader(sql, dialect === undefined ? !says : dialect === "mysql");
   for (let next = reader.statement(); next !== undefined; next = reader.statement()) yield next;
 }
 
