@@ -25,7 +25,9 @@ const entries = Object.values(manifest.exports)
 
 /** Entries that only some programs can load: they need Node.js, or a package that is not always there. */
 const apart = entries.filter((file) => file.startsWith("node/") || file.startsWith("jwt"));
-const together = entries.filter((file) => !apart.includes(file));
+/** For tests alone: what is made when it is loaded would be in every program otherwise. */
+const aside = entries.filter((file) => file.startsWith("testing"));
+const together = entries.filter((file) => !apart.includes(file) && !aside.includes(file));
 
 /** @type {import("esbuild").BuildOptions} */
 const options = {
@@ -68,6 +70,11 @@ const entryPoints = together.map((file) => `dist/${file}`);
 const { metafile } = await build({ ...options, entryPoints, external: ["#*"], write: false, metafile: true });
 const names = new Map(together.map((file) => [file, metafile.outputs[`lib/${file}`]?.exports ?? []]));
 
-await join("lib", []);
-await join("lib/on-node", ["node"]);
+for (const [outdir, conditions] of /** @type {const} */ ([
+  ["lib", []],
+  ["lib/on-node", ["node"]],
+])) {
+  await join(outdir, [...conditions]);
+  await build({ ...options, outdir, conditions: [...conditions], entryPoints: aside.map((file) => `dist/${file}`) });
+}
 await build({ ...options, entryPoints: apart.map((file) => `dist/${file}`) });

@@ -85,16 +85,26 @@ function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown }).then === "function";
 }
 
-/** The names among a client's credentials, canonical; in one go where no authzid was given. */
-export async function canonicalNames(
-  asker: Asker,
-  chain: readonly Canonicalizer[],
-  { username, authzid }: { readonly username?: string | undefined; readonly authzid?: string | undefined },
-): Promise<{ username?: string; authzid?: string }> {
-  const go = (name: string, role: CanonicalizeRole) => canonicalName(asker, chain, name, role, "client");
-  if (!authzid) return username ? { username: await go(username, "both") } : {};
-  return {
-    ...(username && { username: await go(username, "authcid") }),
-    authzid: await go(authzid, "authzid"),
+/** The names of a client, as its credentials give them. */
+interface GivenNames {
+  readonly username?: string | undefined;
+  readonly authzid?: string | undefined;
+}
+
+/** Made by {@link clientNames}: a client that has none does not carry the code. */
+export type ClientNames = (asker: Asker, given: GivenNames) => Promise<GivenNames>;
+
+/**
+ * Canonicalisers for a client, in order (R-CAN-01): user name and authzid in one call where no authzid is given.
+ *
+ * @param chain those that are for servers alone are passed over.
+ */
+export function clientNames(chain: readonly Canonicalizer[]): ClientNames {
+  return async (asker, { username, authzid }) => {
+    const go = (name: string, role: CanonicalizeRole) => canonicalName(asker, chain, name, role, "client");
+    return {
+      ...(username && { username: await go(username, authzid ? "authcid" : "both") }),
+      ...(authzid && { authzid: await go(authzid, "authzid") }),
+    };
   };
 }

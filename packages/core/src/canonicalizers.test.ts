@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { user } from "../test/support.js";
 import { authenticate } from "./authenticate.js";
-import type { CanonicalizeRequest, Canonicalizer } from "./canonicalize.js";
+import { type CanonicalizeRequest, type Canonicalizer, clientNames } from "./canonicalize.js";
 import {
   appendRealm,
   precis,
@@ -96,7 +96,7 @@ describe("chains", () => {
         session,
         ["PLAIN", "SCRAM-SHA-256"],
         [mechanism({ ...user, username: " tim ", authzid: " tim" })],
-        { host: "example.com", canonicalizers: [no, trim(), appendRealm()] },
+        { host: "example.com", names: clientNames([no, trim(), appendRealm()]) },
       );
       expect(result).toMatchObject({ authcid: "tim@example.com", authzid: "tim@example.com" });
       expect(session.result?.authcid).toBe("tim@example.com");
@@ -110,7 +110,9 @@ describe("chains", () => {
   ])("R-CAN-03 a client does not go on with a name that came out %s", async (_, canonicalize, code) => {
     const canonicalizers = [{ name: "a rule", canonicalize }] as unknown as readonly Canonicalizer[];
     await expect(
-      authenticate(server([]).session({ secure: true }), ["PLAIN"], [PLAIN(user)], { canonicalizers }),
+      authenticate(server([]).session({ secure: true }), ["PLAIN"], [PLAIN(user)], {
+        names: clientNames(canonicalizers),
+      }),
     ).rejects.toMatchObject({ code });
   });
 });

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ClientNames } from "./canonicalize.js";
 import type { ChannelBinding } from "./channel-binding.js";
 import {
   type CredentialKind,
@@ -17,10 +18,10 @@ import { asSASLError, type SASLError, SASLFailure } from "./errors.js";
 import type { SASLReply } from "./interface.js";
 import { BaseContext, type ContextSettings } from "./internal/context.js";
 import type { ClientContext, Final, IterationBounds, Mechanism, MechanismInfo } from "./mechanism.js";
+import type { MaybePromise } from "./runtime/contract.js";
 import type { ScramKeyCache } from "./scram-key-cache.js";
 import type { SASLStateMachine } from "./state-machine.js";
 import { compareStrength } from "./strength.js";
-import { rulesUnavailable } from "./text/unavailable.js";
 import type { Tracer } from "./trace.js";
 
 /** What an exchange needs to know beyond its credentials. All of it is optional. */
@@ -37,6 +38,8 @@ export interface ClientSettings extends ContextSettings {
   readonly keyCache?: ScramKeyCache | undefined;
   /** Whether what needs a protected channel keeps off others. Default true; false sends passwords in the clear. */
   readonly requireEncryption?: boolean | undefined;
+  /** User canonicalisation before any mechanism sees a name: `clientNames([trim(), appendRealm("example.com")])`. */
+  readonly names?: ClientNames | undefined;
   /** Sees every message: `tracer(listener)` shows it decoded and without secrets. */
   readonly trace?: Tracer | undefined;
 }
@@ -127,19 +130,15 @@ class ClientExchange extends BaseContext implements ClientContext {
     const request = { kind, mechanism: this.mechanism.name, host: this.host, signal: this.#machine.signal };
     const given = await provide(this.#credentials, request, this.mechanism);
     if (kind === "trace") return given;
-    const { username, authzid } = given as Credentials;
-    this.checkIdentity(username);
-    this.checkIdentity(authzid);
-    this.#given = await this.#canonical(given);
+    const all = given as Credentials;
+    this.checkIdentity(all.username);
+    this.checkIdentity(all.authzid);
+    this.#given = { ...all, ...(await this.settings.names?.(this, all)) };
     return this.#given as CredentialKinds[K];
   }
 
-  /** Names as the chain gives them, whose code only those load that have one (R-CAN-01). */
-  async #canonical(given: Credentials): Promise<Credentials> {
-    const { canonicalizers } = this.settings;
-    if (!canonicalizers) return given;
-    const { canonicalNames } = await import("./canonicalize.js").catch(rulesUnavailable);
-    return { ...given, ...(await canonicalNames(this, canonicalizers, given)) };
+  override prepare(text: string, usage: "stored" | "query", what?: "name" | "password"): MaybePromise<string> {
+    return what === "name" && this.settings.names ? text : super.prepare(text, usage, what);
   }
 
   final(message: Uint8Array): Final {

@@ -27,7 +27,13 @@ export {
   evaluate,
   type Skipped,
 } from "./authenticate.js";
-export type { CanonicalizeRequest, CanonicalizeRole, Canonicalizer } from "./canonicalize.js";
+export {
+  type CanonicalizeRequest,
+  type CanonicalizeRole,
+  type Canonicalizer,
+  type ClientNames,
+  clientNames,
+} from "./canonicalize.js";
 export {
   appendRealm,
   precis,

@@ -7,6 +7,7 @@
 
 import { randomBytes } from "#runtime";
 import type { AccountStore, PasswordScheme, PropertyName, TokenVerifier } from "./accounts.js";
+import type { Canonicalizer } from "./canonicalize.js";
 import type { ChannelBinding } from "./channel-binding.js";
 import type { SASLErrorCode } from "./errors.js";
 import type { ContextSettings } from "./internal/context.js";
@@ -87,6 +88,11 @@ export interface ServerOptions extends ContextSettings {
   readonly tokens?: TokenVerifier | undefined;
   /** Whether `authcid` may act as somebody else. Left out: never. */
   readonly authorize?: ((request: AuthorizationRequest) => MaybePromise<boolean>) | undefined;
+  /**
+   * What names go through instead of `prepare`, one after the other: `trim()`, `saslprepName`, `usernameCaseMapped`, a
+   * plug-in's. Left out: `prepare` alone.
+   */
+  readonly canonicalizers?: readonly Canonicalizer[] | undefined;
   readonly policy?: ServerPolicy | undefined;
   readonly limits?: Partial<Limits> | undefined;
   /**

@@ -1,7 +1,6 @@
 /** What both ends' contexts have in common. */
 
 import { randomBytes } from "#runtime";
-import type { Canonicalizer } from "../canonicalize.js";
 import { SASLFailure, saslError } from "../errors.js";
 import type { Limits } from "../limits.js";
 import type { Heard, MechanismContext, MechanismInfo } from "../mechanism.js";
@@ -26,11 +25,6 @@ export interface ContextSettings {
   readonly port?: number | undefined;
   /** How names and passwords are prepared. Default `saslprep`; `none` where the other side keeps them unprepared. */
   readonly prepare?: Prepare | undefined;
-  /**
-   * What names go through instead of `prepare`, one after the other: `trim()`, `saslprepName`, `usernameCaseMapped`, a
-   * plug-in's. Left out: `prepare` alone.
-   */
-  readonly canonicalizers?: readonly Canonicalizer[] | undefined;
   /** Random octets instead of the runtime's, for tests. */
   readonly random?: ((count: number) => Uint8Array) | undefined;
   /** Nonces instead of random ones, for tests that replay published exchanges. */
@@ -80,9 +74,9 @@ export abstract class BaseContext implements MechanismContext {
   }
 
   prepare(text: string, usage: "stored" | "query", what: "name" | "password" = "password"): MaybePromise<string> {
-    const { prepare = "saslprep", canonicalizers } = this.#shared;
-    if (prepare === "none" || (canonicalizers && what === "name")) return text;
-    return prepare === "saslprep" ? saslprep(text, usage) : prepare(text, usage, what);
+    const { prepare = "saslprep" } = this.#shared;
+    if (prepare === "saslprep") return saslprep(text, usage);
+    return prepare === "none" ? text : prepare(text, usage, what);
   }
 
   ended(callback: (ok: boolean) => void): void {
