@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { AccountProperties, PropertyValue, ScramVerifier } from "sasl-core";
 import type { AccountFormat, ParsedAccount } from "./account-format.js";
 import { checkedName } from "./names.js";
@@ -66,6 +66,7 @@ export function passwdLineOf(line: string): PasswdLine | undefined {
  * blank in front is refused as well, since behind it `#` is a comment to some readers.
  */
 export function isPasswdName(name: string): boolean {
+  if (/^[!"$-9;-~][ -9;-~]{0,1023}$/.test(name)) return true; // nearly all
   if (/^[#\s]|[:\p{Cc}\ufffd]/u.test(name)) return false;
   try {
     return checkedName(name) === name;
@@ -92,7 +93,7 @@ export function parsePasswdAccount(lines: readonly string[]): AccountProperties 
   const account = new AccountReader();
   for (const line of main) account.addFields(line);
   const own = main.map(({ secret }) => secret);
-  const tag = tagOf(own);
+  const tag = comments.secrets.length > 0 && tagOf(own);
   const further = comments.secrets.filter((each) => each.tag === tag).map(({ secret }) => secret);
   const place = further.indexOf("*");
   if (place >= 0) further.splice(place, 1, ...own);
@@ -200,11 +201,12 @@ function splitLines(lines: readonly string[]): { main: MainLine[]; comments: Com
 /** Every line, read or written: what could end it early, or is no text, is not in it. */
 function checkLine(line: string): void {
   if (line.length > MAX_LINE_CHARACTERS) throw new FormatError(`longer than ${MAX_LINE_CHARACTERS} characters`);
+  if (/^[ -~]*$/.test(line)) return; // nearly all
   if (/\p{Cc}|\ufffd/u.test(line)) throw new FormatError("a control character, or octets that are not UTF-8");
 }
 
 function tagOf(secrets: readonly string[]): string {
-  return createHash("sha256").update(secrets.join("\n")).digest("base64url").slice(0, 16);
+  return hash("sha256", secrets.join("\n"), "base64url").slice(0, 16);
 }
 
 /** An account while its lines are read. Without a prototype: no name in a file has an effect (R-LIM-04). */
