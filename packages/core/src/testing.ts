@@ -7,6 +7,8 @@
  */
 export { type CanonicalizerCheckOptions, canonicalizerChecks, checkCanonicalizer } from "./testing/canonicalizer.js";
 export { type Check, ComplianceFailure, type ComplianceReport } from "./testing/checks.js";
+export { type Corruption, type CorruptionKind, corruptions } from "./testing/corruption.js";
+export { checkMechanism, type MechanismCheckOptions, mechanismChecks } from "./testing/mechanism.js";
 export {
   type PlayedOutcome,
   playToServer,
