@@ -7,7 +7,7 @@ import { type AccountProperties, type AccountStore, isSASLError, SASLFailure } f
 import { isAsExpected } from "sasl-core/plugin";
 import { FormatError, formatPasswdAccount, parsePasswdAccount, passwdLineOf } from "sasl-formats";
 import { fileFault, recordFault } from "./faults.js";
-import { LineIndex } from "./line-index.js";
+import { type LineChanges, LineIndex } from "./line-index.js";
 import { Pace } from "./pace.js";
 import { type Access, acquire, type ReplaceLock, sweep, syncFolder } from "./replace-lock.js";
 import { readSignature, readSnapshot, type Snapshot, sameSignature } from "./snapshot.js";
@@ -99,6 +99,8 @@ interface Found {
   /** @throws {SASLFailure} `temporary` when the lines cannot be read. */
   properties(): AccountProperties | undefined;
 }
+
+type Outcomes = readonly (() => void)[];
 
 /** Tries that a change has, each after another program changed the file. */
 const MAX_ATTEMPTS = 100;
@@ -239,17 +241,16 @@ class PasswdFileAccounts implements FileAccounts {
     this.#swept = true;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const lock = await acquire(path, this.#settings.lockTimeoutMs);
-      try {
-        if (await this.#writeOnce(batch, path, lock)) return;
-      } finally {
-        await lock.release();
-      }
+      const outcomes = await this.#writeOnce(batch, path, lock).finally(() => lock.release());
+      if (outcomes === undefined) continue;
+      for (const settle of outcomes) settle();
+      return;
     }
     throw fileFault("write", path, "somebody keeps changing it");
   }
 
-  /** @returns false when another program was faster, and nothing was written. */
-  async #writeOnce(batch: readonly Change[], path: string, lock: ReplaceLock): Promise<boolean> {
+  /** @returns what to tell everybody; `undefined` when another program was faster, and nothing was written. */
+  async #writeOnce(batch: readonly Change[], path: string, lock: ReplaceLock): Promise<Outcomes | undefined> {
     const known = this.#state;
     const state = await refreshed(path, known);
     const access = await accessOf(path, this.#settings);
@@ -258,13 +259,12 @@ class PasswdFileAccounts implements FileAccounts {
       const content = await state.index.replace(changed);
       const index = await LineIndex.build(content);
       const replaced = await lock.replace(content, access, state.signature);
-      if (replaced.outcome === "overtaken") return false;
+      if (replaced.outcome === "overtaken") return undefined;
       // Where somebody else wrote since, or looked, the next look tells which of the two is newer.
       if (replaced.signature === undefined || this.#state !== known) this.#checkedAt = Number.NEGATIVE_INFINITY;
       this.#state = { content, index, settled: false, signature: replaced.signature ?? state.signature };
     }
-    for (const settle of outcomes) settle();
-    return true;
+    return outcomes;
   }
 }
 
@@ -290,7 +290,7 @@ async function decideAll(
   batch: readonly Change[],
   path: string,
   index: LineIndex,
-): Promise<{ changed: Map<string, readonly string[]>; outcomes: (() => void)[] }> {
+): Promise<{ changed: LineChanges; outcomes: Outcomes }> {
   const changed = new Map<string, readonly string[]>();
   const outcomes: (() => void)[] = [];
   const pace = new Pace();

@@ -12,9 +12,13 @@ import { fileAccounts } from "./file-accounts.js";
  * @throws {TypeError} for another scheme, another host, a query or a fragment.
  */
 export function pathOfFileUrl(url: string): string {
-  const [, path = ""] = /^file:(.+)$/is.exec(url) ?? [];
+  const [, text = ""] = /^file:(.+)$/is.exec(url) ?? [];
+  const path = text.startsWith("//") ? absolutePath(url) : text;
   if (path === "" || path.includes("\0")) throw new TypeError("accounts in a file are named file:PATH");
-  if (!path.startsWith("//")) return path;
+  return path;
+}
+
+function absolutePath(url: string): string {
   const { search, hash } = new URL(url);
   if (search !== "" || hash !== "") throw new TypeError("a file: URL has no query and no fragment");
   return fileURLToPath(url);
