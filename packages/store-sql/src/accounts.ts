@@ -28,6 +28,8 @@ export interface SqlAccountsParts {
   readonly db: Kysely<Tables>;
   /** For reading: SQLite has one connection for each, so that nobody who logs in waits for a writer. */
   readonly reader?: Kysely<Tables> | undefined;
+  /** A shorter way than kysely's to run one statement that reads, for look-ups; the rows. */
+  readonly select?: ((query: CompiledQuery) => Promise<readonly unknown[]>) | undefined;
   /** Called before each use; throws while the database cannot be used. */
   readonly ready: () => Promise<void>;
   /** Lets go of the connections. */
@@ -128,8 +130,9 @@ class Store implements SqlAccounts {
       query = this.#lookupQuery(properties);
       if (this.#lookups.size < MAX_LOOKUPS_KEPT) this.#lookups.set(properties.length, query);
     }
-    const { rows } = await this.#reader.executeQuery({ ...query, parameters: [...properties, name] });
-    return rows as Row[];
+    const bound = { ...query, parameters: [...properties, name] };
+    const { select } = this.#parts;
+    return (select === undefined ? (await this.#reader.executeQuery(bound)).rows : await select(bound)) as Row[];
   }
 
   /** In its text the properties come before the name. */

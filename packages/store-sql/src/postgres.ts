@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely";
+import { type CompiledQuery, Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely";
 import pg from "pg";
 import { makeSqlAccounts, type SqlAccounts } from "./accounts.js";
 import { describeFault, isUnreachable, SqlStoreError, sqlState } from "./errors.js";
@@ -41,7 +41,8 @@ export async function postgresAccounts(url: string, options: PostgresAccountsOpt
   const tables = tableNames(tablePrefix);
   const where = target(url);
   const pool = openPool(url, options);
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: new NamedStatements(pool) }) });
+  const statements = new NamedStatements(pool);
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: statements }) });
   const ready = onceReady(async () => {
     try {
       await mustBeUtf8(pool);
@@ -61,7 +62,14 @@ export async function postgresAccounts(url: string, options: PostgresAccountsOpt
       throw error;
     }
   }
-  return makeSqlAccounts({ dialect: "postgres", tables, db, ready, close });
+  return makeSqlAccounts({
+    dialect: "postgres",
+    tables,
+    db,
+    select: (query) => statements.select(query),
+    ready,
+    close,
+  });
 }
 
 /** The database's place without the login. */
@@ -133,7 +141,7 @@ class NamedStatements implements PostgresPool {
     client.on("error", onError);
     const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
       try {
-        return await client.query({ name: this.#nameOf(text), text, values: [...values] } as pg.QueryConfig);
+        return await client.query(this.#named(text, values));
       } catch (error) {
         if (sqlState(error) === undefined) broken = true;
         throw error;
@@ -146,17 +154,26 @@ class NamedStatements implements PostgresPool {
     return { query: query as PostgresPoolClient["query"], release };
   }
 
+  /** Runs one statement outside of a transaction. Any fault ends its connection. */
+  async select({ sql: text, parameters }: CompiledQuery): Promise<readonly unknown[]> {
+    return (await this.#pool.query<Record<string, unknown>>(this.#named(text, parameters))).rows;
+  }
+
   end(): Promise<void> {
     return this.#pool.end();
   }
 
+  #named(text: string, values: readonly unknown[]): pg.QueryConfig {
+    const name = this.#nameOf(text);
+    return { text, values: [...values], ...(name === undefined ? {} : { name }) };
+  }
+
   #nameOf(text: string): string | undefined {
-    if (!/^(?:select|insert|update|delete) /.test(text)) return undefined;
-    const name = this.#names.get(text) ?? `sasl_${this.#names.size}`;
-    if (!this.#names.has(text)) {
-      if (this.#names.size >= MAX_STATEMENTS_NAMED) return undefined;
-      this.#names.set(text, name);
-    }
+    const known = this.#names.get(text);
+    if (known !== undefined) return known;
+    if (this.#names.size >= MAX_STATEMENTS_NAMED || !/^(?:select|insert|update|delete) /.test(text)) return undefined;
+    const name = `sasl_${this.#names.size}`;
+    this.#names.set(text, name);
     return name;
   }
 }

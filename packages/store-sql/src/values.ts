@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import type { AccountProperties, PropertyValue, ScramVerifier } from "sasl-core";
 import { FormatError, formatProperty, formatRfc5803, parseProperty, parseRfc5803 } from "sasl-formats";
 import { MalformedRecord } from "./errors.js";
@@ -24,7 +25,7 @@ export interface Changes {
  */
 export function canBeKey(text: string): boolean {
   if (text === "" || text.includes("\0") || !text.isWellFormed()) return false;
-  return text.length <= MAX_KEY_BYTES && new TextEncoder().encode(text).length <= MAX_KEY_BYTES;
+  return Buffer.byteLength(text) <= MAX_KEY_BYTES;
 }
 
 /** @throws {TypeError} for values that are no property values, and names that cannot be keys. */
