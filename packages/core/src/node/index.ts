@@ -12,4 +12,5 @@ export {
   type PluginErrorCode,
 } from "../read-plugins.js";
 export { loadPlugins } from "./load-plugins.js";
-export { type TLSChannelBindingOptions, type TLSFacts, tlsChannelBinding, tlsFacts } from "./tls.js";
+export { type TLSChannelBindingOptions, type TLSFacts, tlsChannelBinding, tlsFacts, tlsStrength } from "./tls.js";
+export { type TLSUpgradeOptions, tlsUpgrade, type UpgradeSocket } from "./tls-upgrade.js";

@@ -6,7 +6,7 @@ import { type ConnectionOptions, connect, createServer, type Server, TLSSocket, 
 import { afterEach, describe, expect, test } from "vitest";
 import { loadVectors } from "../../test/vectors.js";
 import type { ChannelBinding } from "../channel-binding.js";
-import { tlsChannelBinding, tlsFacts } from "./index.js";
+import { tlsChannelBinding, tlsFacts, tlsStrength } from "./index.js";
 
 const file = (name: string): Buffer => readFileSync(new URL(`../../test/certificates/${name}.pem`, import.meta.url));
 const fingerprint = (name: string, hash: string): string =>
@@ -413,5 +413,56 @@ describe("tlsFacts", () => {
   test("tells a resumed session", async () => {
     const { client } = await (await listen("TLSv1.2")).resumed();
     expect(tlsFacts(client)).toMatchObject({ version: "TLSv1.2", verified: true, resumed: true });
+  });
+});
+
+describe("tlsStrength", () => {
+  const ciphers: readonly [standardName: string, bits: number][] = [
+    ["TLS_AES_256_GCM_SHA384", 256],
+    ["TLS_CHACHA20_POLY1305_SHA256", 256],
+    ["TLS_AES_128_GCM_SHA256", 128],
+    ["TLS_AES_128_CCM_8_SHA256", 128],
+    ["TLS_SM4_GCM_SM3", 128],
+    ["TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", 256],
+    ["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", 256],
+    ["TLS_DHE_RSA_WITH_CAMELLIA_256_CBC_SHA256", 256],
+    ["TLS_ECDHE_RSA_WITH_ARIA_256_GCM_SHA384", 256],
+    ["TLS_RSA_WITH_AES_128_CBC_SHA256", 128],
+    ["TLS_RSA_WITH_CAMELLIA_128_CBC_SHA", 128],
+    ["TLS_RSA_WITH_SEED_CBC_SHA", 128],
+    ["TLS_RSA_WITH_IDEA_CBC_SHA", 128],
+    ["TLS_RSA_WITH_3DES_EDE_CBC_SHA", 112],
+    ["TLS_RSA_WITH_DES_CBC_SHA", 56],
+    ["TLS_RSA_EXPORT_WITH_DES40_CBC_SHA", 40],
+    ["TLS_RSA_EXPORT_WITH_RC4_40_MD5", 40],
+    ["TLS_RSA_WITH_RC4_128_SHA", 0],
+    ["TLS_ECDHE_ECDSA_WITH_NULL_SHA", 0],
+    ["TLS_RSA_WITH_NULL_SHA256", 0],
+    ["TLS_SHA256_SHA256", 0], // RFC 9150: integrity alone
+    ["TLS_OF_THE_FUTURE_WITH_512_BITS", 0],
+    ["", 0],
+  ];
+  for (const [standardName, bits] of ciphers) {
+    test(`R-GEN-26 ${standardName || "a cipher without a name"} counts as ${bits}`, () => {
+      const socket = { getProtocol: () => "TLSv1.2", getCipher: () => ({ standardName }) } as unknown as TLSSocket;
+      expect(tlsStrength(socket)).toBe(bits);
+    });
+  }
+
+  test("reads real sockets, at both ends, until they are gone", async () => {
+    const connections: readonly [version: Version, options: ConnectionOptions, bits: number][] = [
+      ["TLSv1.3", { ciphers: "TLS_AES_128_GCM_SHA256" }, 128],
+      ["TLSv1.3", { ciphers: "TLS_CHACHA20_POLY1305_SHA256" }, 256],
+      ["TLSv1.2", { ciphers: "ECDHE-RSA-AES256-GCM-SHA384" }, 256],
+      ["TLSv1.2", { ciphers: "ECDHE-RSA-AES128-GCM-SHA256" }, 128],
+    ];
+    for (const [version, options, bits] of connections) {
+      const { client, server } = await (await listen(version)).pair(options);
+      expect([tlsStrength(client), tlsStrength(server)]).toEqual([bits, bits]);
+      client.destroy();
+      await once(client, "close");
+      expect(tlsStrength(client)).toBe(0);
+    }
+    expect(tlsStrength(new TLSSocket(undefined as unknown as Socket))).toBe(0);
   });
 });

@@ -94,6 +94,28 @@ export function tlsFacts(socket: TLSSocket): TLSFacts | undefined {
 }
 
 /**
+ * How strong the encryption of a TLS connection is, in bits: for `ServerConnection.externalSsf`, and so for `minSsf`.
+ *
+ * @param socket after `secureConnect` (client) or `secureConnection` (server).
+ * @returns what an attack on the cipher costs: 256, 128, or less for the ciphers of the past; 0 for no encryption, for RC4
+ *   (RFC 7465 forbids it), for a cipher nobody knows here, and when the socket is destroyed.
+ */
+export function tlsStrength(socket: TLSSocket): number {
+  const cipher = socket.getProtocol() === null ? undefined : socket.getCipher();
+  if (!cipher) return 0;
+  return CIPHER_STRENGTHS.find(([name]) => name.test(cipher.standardName))?.[1] ?? 0;
+}
+
+/** By the name registered with IANA, in which key exchange and hash stand as well. */
+const CIPHER_STRENGTHS: readonly [cipher: RegExp, bits: number][] = [
+  [/_EXPORT/, 40], // whatever the key length: RFC 4346 §A.5
+  [/_(?:AES|CAMELLIA|ARIA)_256_|_CHACHA20_/, 256],
+  [/_(?:AES|CAMELLIA|ARIA)_128_|_(?:SEED|IDEA|SM4)_/, 128],
+  [/_3DES_EDE_/, 112], // NIST SP 800-57 part 1, table 2
+  [/_DES_/, 56],
+];
+
+/**
  * Node finds no fault with a certificate that is not there if the session was resumed. A client may have seen it when the
  * session began, and has it no more; a server gets it out of the session, if the client ever had one.
  */
