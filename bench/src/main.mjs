@@ -26,6 +26,9 @@ const sections = {
   e: { title: "sasl serve over loopback TCP: connect, SCRAM-SHA-256, close", file: "./sections/network.mjs" },
   f: { title: "memory: half-open exchanges, idle connections", file: "./sections/memory.mjs" },
   g: { title: "weight: bundle size, import time, first login", file: "./sections/weight.mjs" },
+  h: { title: "accounts in PostgreSQL: 1,000 logins at a time", file: "./sections/postgres.mjs" },
+  i: { title: "accounts in a file: 100,000 of them", file: "./sections/file-store.mjs" },
+  j: { title: "a wrong password, for an account and for a name nobody has", file: "./sections/unknown-users.mjs" },
 };
 
 const usage = `usage: npm run bench -- [SECTION…] [--quick] [--rounds N] [--json FILE]
