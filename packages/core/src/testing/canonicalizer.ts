@@ -24,10 +24,11 @@ export interface CanonicalizerCheckOptions {
   readonly seed?: number | undefined;
   /** How many random names. Default 300. */
   readonly rounds?: number | undefined;
+  /** Longest time for one check, in milliseconds. Default 30000. */
+  readonly timeoutMs?: number | undefined;
 }
 
 const maxOctets = 1024;
-const timeoutMs = 30_000;
 
 /**
  * Checks a canonicaliser against everything `Canonicalizer` promises.
@@ -48,7 +49,7 @@ export function canonicalizerChecks(
   canonicalizer: Canonicalizer,
   options: CanonicalizerCheckOptions,
 ): readonly Check[] {
-  const { names, refused = [], seed = freshSeed(), rounds = 300 } = options;
+  const { names, refused = [], seed = freshSeed(), rounds = 300, timeoutMs = 30_000 } = options;
   const requests = requestsFor(canonicalizer, options.request);
   const check = (name: string, work: (request: CanonicalizeRequest) => Promise<void>): Check => ({
     name,
