@@ -243,7 +243,12 @@ class PasswdFileAccounts implements FileAccounts {
       const lock = await acquire(path, this.#settings.lockTimeoutMs);
       const outcomes = await this.#writeOnce(batch, path, lock).finally(() => lock.release());
       if (outcomes === undefined) continue;
-      for (const settle of outcomes) settle();
+      const pace = new Pace();
+      for (const settle of outcomes) {
+        settle();
+        const turn = pace.step();
+        if (turn !== undefined) await turn;
+      }
       return;
     }
     throw fileFault("write", path, "somebody keeps changing it");
