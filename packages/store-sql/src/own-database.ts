@@ -21,7 +21,7 @@ export interface OwnDatabaseOptions extends SqlAccountsOptions {
  * @param db any kysely; its plug-ins are not applied.
  * @throws {SqlStoreError} when the tables do not fit; whatever the driver throws when it cannot be reached.
  */
-export async function sqlAccounts(db: Kysely<never>, options: OwnDatabaseOptions): Promise<SqlAccounts> {
+export async function sqlAccounts<DB>(db: Kysely<DB>, options: OwnDatabaseOptions): Promise<SqlAccounts> {
   const { dialect, tablePrefix = "sasl_", migrate = true } = options;
   const tables = tableNames(tablePrefix);
   const own = db.withoutPlugins() as unknown as Kysely<Tables>;

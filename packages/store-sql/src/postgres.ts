@@ -26,7 +26,7 @@ export interface PostgresAccountsOptions extends SqlAccountsOptions {
   readonly lazy?: boolean | undefined;
 }
 
-const MAX_STATEMENTS_NAMED = 64;
+const MAX_STATEMENTS_NAMED = 32;
 
 /**
  * Opens accounts in PostgreSQL.
@@ -41,8 +41,8 @@ export async function postgresAccounts(url: string, options: PostgresAccountsOpt
   const tables = tableNames(tablePrefix);
   const where = target(url);
   const pool = openPool(url, options);
-  const statements = new NamedStatements(pool);
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: statements }) });
+  const careful = new CarefulPool(pool);
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: careful }) });
   const ready = onceReady(async () => {
     try {
       await mustBeUtf8(pool);
@@ -66,7 +66,7 @@ export async function postgresAccounts(url: string, options: PostgresAccountsOpt
     dialect: "postgres",
     tables,
     db,
-    select: (query) => statements.select(query),
+    select: (query) => careful.select(query),
     ready,
     close,
   });
@@ -121,10 +121,10 @@ async function mustBeUtf8(pool: pg.Pool): Promise<void> {
 }
 
 /**
- * A pool whose statements have names, so that the server parses and plans each text once for each connection; and that
- * ends connections after faults of their own: a statement given up on may still be running in one.
+ * The pool as kysely wants it. A connection with a fault of its own is ended instead of given back: a statement that was
+ * given up on may still be running in it.
  */
-class NamedStatements implements PostgresPool {
+class CarefulPool implements PostgresPool {
   readonly #pool: pg.Pool;
   readonly #names = new Map<string, string>();
 
@@ -141,7 +141,7 @@ class NamedStatements implements PostgresPool {
     client.on("error", onError);
     const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
       try {
-        return await client.query(this.#named(text, values));
+        return await client.query(text, [...values]);
       } catch (error) {
         if (sqlState(error) === undefined) broken = true;
         throw error;
@@ -154,25 +154,24 @@ class NamedStatements implements PostgresPool {
     return { query: query as PostgresPoolClient["query"], release };
   }
 
-  /** Runs one statement outside of a transaction. Any fault ends its connection. */
-  async select({ sql: text, parameters }: CompiledQuery): Promise<readonly unknown[]> {
-    return (await this.#pool.query<Record<string, unknown>>(this.#named(text, parameters))).rows;
-  }
-
   end(): Promise<void> {
     return this.#pool.end();
   }
 
-  #named(text: string, values: readonly unknown[]): pg.QueryConfig {
+  /**
+   * Runs a look-up under a name, so that the server parses and plans it once for each connection. Any fault ends the
+   * connection.
+   */
+  async select({ sql: text, parameters }: CompiledQuery): Promise<readonly unknown[]> {
     const name = this.#nameOf(text);
-    return { text, values: [...values], ...(name === undefined ? {} : { name }) };
+    const query = { text, values: [...parameters], ...(name === undefined ? {} : { name }) };
+    return (await this.#pool.query<Record<string, unknown>>(query)).rows;
   }
 
   #nameOf(text: string): string | undefined {
     const known = this.#names.get(text);
-    if (known !== undefined) return known;
-    if (this.#names.size >= MAX_STATEMENTS_NAMED || !/^(?:select|insert|update|delete) /.test(text)) return undefined;
-    const name = `sasl_${this.#names.size}`;
+    if (known !== undefined || this.#names.size >= MAX_STATEMENTS_NAMED) return known;
+    const name = `sasl_lookup_${this.#names.size}`;
     this.#names.set(text, name);
     return name;
   }

@@ -175,7 +175,7 @@ describe("other processes", () => {
   test("R-STO-06 several count together and lose nothing; one of them makes the account", {
     timeout: 30_000,
   }, async () => {
-    const start = await compileChild("count");
+    const start = await compileChild(new URL("../test/children/count.ts", import.meta.url));
     await withFolder(async (folder) => {
       const url = `sqlite:${join(folder, "accounts.db")}`;
       const lines = await Promise.all(Array.from({ length: 3 }, () => linesOf(start(url, "30"))));
@@ -187,7 +187,7 @@ describe("other processes", () => {
   });
 
   test("R-STO-07 killed at any moment, lose nothing that was committed", { timeout: 60_000 }, async () => {
-    const start = await compileChild("write");
+    const start = await compileChild(new URL("../test/children/write.ts", import.meta.url));
     await withFolder(async (folder) => {
       const file = join(folder, "accounts.db");
       const committed: string[] = [];

@@ -8,26 +8,26 @@ import { build } from "esbuild";
 
 const folder = fileURLToPath(new URL("..", import.meta.url));
 
-/** Compiles `test/children/NAME.ts`. @returns a function that starts it. */
-export async function compileChild(name: string): Promise<(...args: string[]) => ChildProcess> {
+/** Compiles a program. @returns a function that starts it. */
+export async function compileChild(program: URL): Promise<(...args: string[]) => ChildProcess> {
   const { outputFiles } = await build({
-    entryPoints: [`${folder}test/children/${name}.ts`],
+    entryPoints: [fileURLToPath(program)],
     bundle: true,
     write: false,
     platform: "node",
     format: "esm",
     conditions: ["sasl-source", "module", "node"],
-    external: ["libsql", "pg", "kysely"],
+    external: ["libsql", "pg"],
     logLevel: "silent",
   });
-  const program = outputFiles[0]?.text ?? "";
+  const code = outputFiles[0]?.text ?? "";
   return (...args) => {
     const child = spawn(process.execPath, ["--input-type=module", "-", ...args], {
       cwd: folder,
       stdio: ["pipe", "pipe", "inherit"],
     });
     child.stdin?.on("error", () => {}); // killed before it has read its program
-    child.stdin?.end(program);
+    child.stdin?.end(code);
     return child;
   };
 }

@@ -18,7 +18,7 @@ export type WithDatabase = (work: (database: TestDatabase) => Promise<void>) => 
 
 const octets = (length: number, first: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (first + i) % 256);
 
-export const verifier: ScramVerifier = {
+const verifier: ScramVerifier = {
   hash: "SHA-256",
   salt: octets(16, 200),
   iterations: 4096,
