@@ -110,6 +110,16 @@ export interface PasswordScheme {
   hash?(password: string): MaybePromise<string>;
 }
 
+/** A scheme that makes new hashes, too. */
+export interface HashingScheme extends PasswordScheme {
+  hash(password: string): MaybePromise<string>;
+}
+
+/** Whether a scheme can make new hashes. */
+export function makesHashes(scheme: PasswordScheme): scheme is HashingScheme {
+  return scheme.hash !== undefined;
+}
+
 /** An account as a mechanism sees it. Unknown users look like users without secrets, so that nothing can tell them apart. */
 export interface Account {
   /** The canonical name: the only one anybody sees from here on (R-CAN-02). */

@@ -8,6 +8,7 @@ export type {
   Account,
   AccountProperties,
   AccountStore,
+  HashingScheme,
   PasswordScheme,
   PropertyName,
   PropertyValue,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { PasswordScheme, ScramVerifier } from "./accounts.js";
+import { makesHashes, type PasswordScheme, type ScramVerifier } from "./accounts.js";
 import { sha256 } from "./digests.js";
 import { encodeBase64 } from "./internal/base64.js";
 import { concatBytes } from "./internal/bytes.js";
@@ -65,7 +65,7 @@ export class ScramHabits {
     }
     if (this.#hashSeen) return this.#hash;
     if (this.#seen.size > 0 || this.#told) return undefined;
-    this.#hash ??= schemes.find((each) => each.hash)?.hash?.(encodeBase64(this.#secret));
+    this.#hash ??= schemes.find(makesHashes)?.hash(encodeBase64(this.#secret));
     return this.#hash;
   }
 

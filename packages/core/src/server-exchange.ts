@@ -4,13 +4,14 @@
  *
  * @module
  */
-import type {
-  Account,
-  AccountProperties,
-  AccountStore,
-  PropertyName,
-  ScramVerifier,
-  TokenVerdict,
+import {
+  type Account,
+  type AccountProperties,
+  type AccountStore,
+  makesHashes,
+  type PropertyName,
+  type ScramVerifier,
+  type TokenVerdict,
 } from "./accounts.js";
 import { type CanonicalizeRole, canonicalName } from "./canonicalize.js";
 import type { ChannelBinding } from "./channel-binding.js";
@@ -359,7 +360,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
     const iterations = typeof scramIterations === "number" ? scramIterations : Math.max(...scramIterations);
     const missing = await missingSecrets(password, properties, {
       mechanisms: this.#server.configured,
-      scheme: passwordSchemes?.find((each) => each.hash),
+      scheme: passwordSchemes?.find(makesHashes),
       iterations,
       prepare,
     });

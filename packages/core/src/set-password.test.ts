@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { AccountProperties, AccountStore, PasswordScheme } from "./accounts.js";
+import type { AccountProperties, AccountStore, HashingScheme } from "./accounts.js";
 import { authenticate } from "./authenticate.js";
 import { defineMechanism } from "./mechanism.js";
 import {
@@ -16,7 +16,7 @@ import { memoryAccounts } from "./memory-accounts.js";
 import { SASLServer } from "./server.js";
 import { passwordChange, setPassword } from "./set-password.js";
 
-const scheme: PasswordScheme = {
+const scheme: HashingScheme = {
   name: "reversed",
   recognizes: (stored) => stored.startsWith("$rev$"),
   verify: (password, stored) => stored === `$rev$${[...password].reverse().join("")}`,

@@ -4,7 +4,7 @@
  * @module
  */
 import { randomBytes } from "#runtime";
-import { type AccountProperties, type AccountStore, type PasswordScheme, secretProperties } from "./accounts.js";
+import { type AccountProperties, type AccountStore, type HashingScheme, secretProperties } from "./accounts.js";
 import { SASLFailure } from "./errors.js";
 import type { Prepare } from "./internal/context.js";
 import type { Mechanism, PasswordContext } from "./mechanism.js";
@@ -17,7 +17,7 @@ export interface PasswordOptions {
   /** The mechanisms that should work with the password. */
   readonly mechanisms: readonly Mechanism[];
   /** Makes the one-way hash for PLAIN and LOGIN where nothing else is kept that they can use. Default: none is made. */
-  readonly scheme?: PasswordScheme | undefined;
+  readonly scheme?: HashingScheme | undefined;
   /** Iterations of new SCRAM verifiers, at least 4096 (RFC 7677 §4). Default 10000. */
   readonly iterations?: number | undefined;
   /** Store the password itself, for mechanisms that need it (CRAM-MD5): whoever reads the store can use it. Default false. */
@@ -90,7 +90,7 @@ async function preparedPassword(password: string, prepare: Prepare = "saslprep")
 function contextFor(options: PasswordOptions): PasswordContext {
   const { plaintext = false, iterations = usualIterations, scheme, random = randomBytes } = options;
   if (!Number.isInteger(iterations) || iterations < 4096) throw new RangeError("iterations must be at least 4096");
-  return { plaintext, iterations, random, hashPassword: (password) => scheme?.hash?.(password) };
+  return { plaintext, iterations, random, hashPassword: (password) => scheme?.hash(password) };
 }
 
 /**

@@ -6,7 +6,7 @@
  * @module
  */
 import { type Algorithm, hash, verify } from "@node-rs/argon2";
-import type { PasswordScheme } from "sasl-core";
+import type { HashingScheme, PasswordScheme } from "sasl-core";
 import { checkCost, checkOption, checkUnpaddedBase64, partsOf, withoutPrefix } from "./stored.js";
 
 /** What a new hash costs, and what one from a record may cost. */
@@ -35,7 +35,7 @@ const defaultLimits: Limits = { memoryKiB: 262_144, passes: 16, parallelism: 16 
 const MAX_U32 = 0xffff_ffff;
 
 /** Argon2id with costs of your own. @throws {RangeError} for options outside their ranges. */
-export function argon2idWith(options: Argon2Options): PasswordScheme {
+export function argon2idWith(options: Argon2Options): HashingScheme {
   const limits: Limits = {
     memoryKiB: checkOption("maxMemoryKiB", options.maxMemoryKiB ?? defaultLimits.memoryKiB, 8, MAX_U32),
     passes: checkOption("maxPasses", options.maxPasses ?? defaultLimits.passes, 1, MAX_U32),
@@ -54,7 +54,7 @@ export function argon2idWith(options: Argon2Options): PasswordScheme {
 const ARGON2ID = 2 satisfies Algorithm.Argon2id as Algorithm;
 
 /** Argon2id with the costs OWASP recommends: 19 MiB, 2 passes, 1 lane. */
-export const argon2id: PasswordScheme = argon2idWith({});
+export const argon2id: HashingScheme = argon2idWith({});
 
 /** Argon2i, for imported accounts. */
 export const argon2i: PasswordScheme = schemeFor("argon2i", ["ARGON2I", "ARGON2"], defaultLimits);

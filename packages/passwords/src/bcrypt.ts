@@ -8,7 +8,7 @@
  */
 import { Buffer } from "node:buffer";
 import { hash, verify } from "@node-rs/bcrypt";
-import type { PasswordScheme } from "sasl-core";
+import type { HashingScheme } from "sasl-core";
 import { checkCost, checkOption, partsOf, withoutPrefix } from "./stored.js";
 
 /** What a new hash costs, and what one from a record may cost. */
@@ -24,7 +24,7 @@ const MAX_OCTETS = 72;
 const prefixes: readonly string[] = ["BLF-CRYPT", "CRYPT", "BCRYPT"];
 
 /** bcrypt with costs of your own. @throws {RangeError} for options outside their ranges. */
-export function bcryptWith(options: BcryptOptions): PasswordScheme {
+export function bcryptWith(options: BcryptOptions): HashingScheme {
   const maxCost = checkOption("maxCost", options.maxCost ?? 15, 4, 31);
   const cost = checkOption("cost", options.cost ?? 12, 4, maxCost);
   return {
@@ -50,4 +50,4 @@ export function bcryptWith(options: BcryptOptions): PasswordScheme {
 }
 
 /** bcrypt with cost 12. */
-export const bcrypt: PasswordScheme = bcryptWith({});
+export const bcrypt: HashingScheme = bcryptWith({});

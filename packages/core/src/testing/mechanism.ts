@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AccountProperties } from "../accounts.js";
+import { type AccountProperties, makesHashes } from "../accounts.js";
 import { clientMechanism } from "../client.js";
 import type { Credentials } from "../credentials.js";
 import { AuthenticationFailure, isSASLError, SASLFailure } from "../errors.js";
@@ -530,7 +530,7 @@ async function checkSetPassword({ bench, mechanism, options, seed }: Subject): P
   const random = chance(seed).bytes;
   const given = {
     mechanisms: [mechanism],
-    scheme: server.passwordSchemes?.[0],
+    scheme: server.passwordSchemes?.find(makesHashes),
     iterations: 4096,
     prepare: server.prepare,
     random,
