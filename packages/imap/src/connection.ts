@@ -5,7 +5,13 @@
  * @module
  */
 import { SASLFailure, type ServerResult } from "sasl-core";
-import { LineConnection, type LineConnectionOptions, type MaybePromise, type ServerTransport } from "sasl-lines";
+import {
+  type Farewell,
+  LineConnection,
+  type LineConnectionOptions,
+  type MaybePromise,
+  type ServerTransport,
+} from "sasl-lines";
 import {
   type Command,
   type CommandFault,
@@ -67,7 +73,7 @@ export class IMAPConnection<W extends ServerTransport = ServerTransport> extends
     return `* OK [CAPABILITY ${this.capabilities.join(" ")}] ${this.options.greeting ?? "IMAP server ready"}\r\n`;
   }
 
-  protected override farewell(reason: "time" | "line-end" | "attempts"): string {
+  protected override farewell(reason: Farewell): string {
     return `* BYE ${farewells[reason]}\r\n`;
   }
 
@@ -128,7 +134,7 @@ export class IMAPConnection<W extends ServerTransport = ServerTransport> extends
   #objection(name: string): Objection | undefined {
     if (name !== "LOGIN") return unknown;
     if (this.#plainOffered) return undefined;
-    if (this.wire.secure) {
+    if (this.secure) {
       const error = new SASLFailure("mechanism-unsupported", "LOGIN is disabled");
       return { reply: "NO [CANNOT] LOGIN is disabled", error };
     }
@@ -171,4 +177,9 @@ function againstSecond(name: string): Objection | undefined {
 
 const afterLogin: readonly string[] = ["IMAP4rev1", "LITERAL-"];
 
-const farewells = { time: "Time is up", "line-end": "Lines end with CRLF", attempts: "Too many attempts" } as const;
+const farewells: Readonly<Record<Farewell, string>> = {
+  time: "Time is up",
+  "line-end": "Lines end with CRLF",
+  attempts: "Too many attempts",
+  shutdown: "The server shuts down",
+};

@@ -17,7 +17,15 @@ export {
   type ServeOutcome,
   type ServerResult,
 } from "sasl-core";
-export { type LineTransport, linePair, type ServedSession, type ServerTransport, Sweep } from "sasl-lines";
+export {
+  type ConnectionEnd,
+  type ConnectionFacts,
+  type LineTransport,
+  linePair,
+  type ServedSession,
+  type ServerTransport,
+  Sweep,
+} from "sasl-lines";
 export { type AuthenticateOptions, type AuthenticationResult, authenticate } from "./authenticate.js";
 export { SASLClient, type SASLClientOptions } from "./client.js";
 export {

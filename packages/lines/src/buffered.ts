@@ -17,6 +17,7 @@ const HIGH_WATER_BYTES = 16_384;
 export abstract class BufferedTransport implements ServerTransport {
   abstract readonly secure: boolean;
   abstract readonly channelBinding?: ChannelBinding | undefined;
+  onLost: (() => void) | undefined;
   readonly #splitter: LineSplitter = new LineSplitter();
   #ended = false;
   /** Why the input ended, where that is known. */

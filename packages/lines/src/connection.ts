@@ -8,16 +8,40 @@ import {
   type AuthenticationFailure,
   type ExternalIdentity,
   isSASLError,
-  type SASLFailure,
+  type SASLErrorCode,
+  SASLFailure,
   type SASLServer,
   type SASLServerSession,
   type ServeOutcome,
   type ServerConnection,
   type ServerResult,
 } from "sasl-core";
+import { connectionLost } from "./buffered.js";
 import { DEFAULT_MAX_LINE_BYTES } from "./client.js";
 import type { Perishable, Sweep } from "./sweep.js";
 import type { MaybePromise, ServerTransport } from "./transport.js";
+
+/** What a program knows about a connection beside, or better than, its transport. What is left out the transport tells. */
+export type ConnectionFacts = Partial<Omit<ServerConnection, "successData">>;
+
+/** How a connection ended, for an audit log beside `onOutcome` of the server. Holds nothing secret. */
+export interface ConnectionEnd {
+  /**
+   * Why it ended. `undefined`: the client said that it leaves, or the program was done with it. `timed-out`;
+   * `limit-exceeded`: too many attempts or commands; `connection-lost`: the client is gone; `channel-not-protected`: the
+   * handshake of TLS failed; `incorrect-encoding`: a line end that is none; `aborted`: the server shuts down;
+   * `temporary`: a fault of the program, which `run()` rejects with.
+   */
+  readonly code: SASLErrorCode | undefined;
+  /** Address of the peer, as it was when the connection began. */
+  readonly remote: string | undefined;
+  /** Whether the connection was protected at its end. */
+  readonly secure: boolean;
+  /** Who was logged in; `undefined` for a connection that ended without a login. */
+  readonly result: ServerResult | undefined;
+  /** Attempts that failed. One that was cut off is none. */
+  readonly failures: number;
+}
 
 /** What all connections of one listener have in common. Make it once. */
 export interface LineConnectionOptions<W extends ServerTransport = ServerTransport> {
@@ -28,33 +52,47 @@ export interface LineConnectionOptions<W extends ServerTransport = ServerTranspo
    */
   readonly startTls?: ((wire: W, signal: AbortSignal) => Promise<W>) | undefined;
   /**
-   * What the channel proved about the client, such as a certificate. Name nobody unless the certificate is there and was
-   * verified, as `tlsFacts(socket)?.verified` of `sasl-core/node` says. `socket.authorized` does not: it is true as well
-   * when a client without any certificate resumes a session of TLS 1.3.
+   * What to know about a connection beside its transport: a policy of its own, what the channel proved about the client,
+   * the address a proxy told. Asked each time something is announced or decided, and so again after TLS has begun, with
+   * the new transport; keep it quick.
+   *
+   * Name nobody in `external` unless the certificate is there and was verified, as `tlsFacts(socket)?.verified` of
+   * `sasl-core/node` says. `socket.authorized` does not: it is true as well when a client without any certificate resumes
+   * a session of TLS 1.3.
    */
+  readonly connection?: ((wire: W) => ConnectionFacts) | undefined;
+  /** @deprecated `external` of {@link LineConnectionOptions.connection} */
   readonly external?: ((wire: W) => ExternalIdentity | undefined) | undefined;
-  /** Address of the peer, for logs; asked for when there is something to log. */
+  /** @deprecated the transport tells, or `remote` of {@link LineConnectionOptions.connection} */
   readonly remote?: ((wire: W) => string | undefined) | undefined;
   /** Longest line, in octets. Default 12288. */
   readonly maxLineBytes?: number | undefined;
   /** Failed attempts after which the connection is closed, at least 3 (RFC 4954 §9). Default 3. */
   readonly maxAttempts?: number | undefined;
-  /** Lines before the login after which the connection is closed, those of exchanges not counted. Default 100. */
+  /** Lines before the login after which the connection is closed, those of exchanges not counted; at least 1. Default 100. */
   readonly maxCommands?: number | undefined;
-  /** Time for the login, in milliseconds. Default 60000. Counts only with `sweep`. */
+  /** Time for the login, in milliseconds, at least 1. Default 60000. Counts only with `sweep`. */
   readonly loginTimeoutMs?: number | undefined;
-  /** Time without a line after the login, in milliseconds. Default 1800000 (RFC 9051 §5.4). Counts only with `sweep`. */
+  /**
+   * Time without a line after the login, in milliseconds, at least 1. Default 1800000 (RFC 9051 §5.4). Counts only with
+   * `sweep`.
+   */
   readonly idleTimeoutMs?: number | undefined;
   /**
    * Told of each failed attempt after the reply was written; while it waits, nothing more is read from this connection.
-   * The place to count failures by peer and to slow a guesser down (R-LIM-08).
+   * `sasl-throttle` slows guessers down without it (R-LIM-08).
    */
   readonly onFailure?:
     | ((error: SASLFailure | AuthenticationFailure, remote: string | undefined) => MaybePromise<void>)
     | undefined;
+  /** Told once, when the connection is over. What it throws is ignored. */
+  readonly onEnd?: ((end: ConnectionEnd) => void) | undefined;
   /** Ends connections that have run out of time; one for any number of listeners. Left out: no time limits. */
   readonly sweep?: Sweep | undefined;
 }
+
+/** Why a server says its last words. */
+export type Farewell = "time" | "line-end" | "attempts" | "shutdown";
 
 /** One connection. A subclass has the words of a protocol. */
 export abstract class LineConnection<W extends ServerTransport, O extends LineConnectionOptions<W>>
@@ -66,11 +104,17 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
   #commands = 0;
   #failures = 0;
   #result: ServerResult | undefined;
+  /** Of the exchange that is going on. */
+  #session: SASLServerSession | undefined;
   /** Set while TLS begins. */
   #handshake: AbortController | undefined;
+  /** Why the connection ends, as soon as that is known. */
+  #reason: SASLErrorCode | undefined;
 
+  /** @throws {RangeError} for an option out of its range. */
   constructor(wire: W, options: O) {
     if ((options.maxAttempts ?? 3) < 3) throw new RangeError("a client may fail three times at least");
+    for (const name of counted) if (!((options[name] ?? 3) >= 1)) throw new RangeError(`${name} is at least 1`);
     this.#wire = wire;
     this.options = options;
     this.#deadline = Date.now() + (options.loginTimeoutMs ?? 60_000);
@@ -88,7 +132,10 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
 
   /** Runs the connection to its end. Rejects with what the program's own functions throw, a `SASLError` excepted, and nothing else. */
   async run(): Promise<void> {
-    this.options.sweep?.add(this);
+    const { sweep, onEnd } = this.options;
+    // Asked for now: a socket that is gone does not know it any more.
+    const remote = onEnd && this.#remote;
+    sweep?.add(this);
     try {
       await this.#wire.write(this.greeting);
       for (;;) {
@@ -101,11 +148,13 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
         if (!(await this.turn(line)) || !(await this.#mayGoOn())) break;
       }
     } catch (error) {
+      this.#reason ??= isSASLError(error) ? error.code : "temporary";
       if (!isSASLError(error)) throw error; // everything else is the client's doing
       if (error.code === "incorrect-encoding") this.#last("line-end");
     } finally {
-      this.options.sweep?.delete(this);
+      sweep?.delete(this);
       this.#wire.close();
+      if (onEnd) this.#tell(onEnd, remote);
     }
   }
 
@@ -114,9 +163,12 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
   }
 
   expire(): void {
-    this.#last("time");
-    this.#handshake?.abort();
-    this.#wire.close();
+    this.#cut("time", new SASLFailure("timed-out", "the client took too long"));
+  }
+
+  /** Tells the client that the server shuts down, and closes. Harmless when the connection is over. */
+  end(): void {
+    this.#cut("shutdown", new SASLFailure("aborted", "the server shuts down"));
   }
 
   /** The first line with CRLF, as the connection is now. */
@@ -129,37 +181,55 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
    */
   protected abstract turn(line: string | SASLFailure): Promise<boolean>;
 
-  /** What to say last, with CRLF: time is up, a line end is none, or there were too many attempts or commands. */
-  protected abstract farewell(reason: "time" | "line-end" | "attempts"): string;
+  /** What to say last, with CRLF: time is up, a line end is none, too many attempts or commands, the server stops. */
+  protected abstract farewell(reason: Farewell): string;
 
   /** The connection as it is now, for the server's decisions. */
   protected about(): ServerConnection {
     const wire = this.#wire;
-    const { external, remote } = this.options;
+    const { connection, external, remote } = this.options;
     return {
       secure: wire.secure,
       channelBinding: wire.channelBinding,
+      externalSsf: wire.externalSsf,
       external: external?.(wire),
-      successData: false,
       get remote(): string | undefined {
-        return remote?.(wire);
+        return remote ? remote(wire) : wire.remote;
       },
+      ...connection?.(wire),
+      successData: false,
     };
+  }
+
+  /** Whether the channel is protected now. */
+  protected get secure(): boolean {
+    const { connection } = this.options;
+    return connection?.(this.#wire).secure ?? this.#wire.secure;
   }
 
   /** Whether STARTTLS can be used now. */
   protected get canStartTls(): boolean {
-    return this.options.startTls !== undefined && !this.#wire.secure && this.#result === undefined;
+    return this.options.startTls !== undefined && this.#result === undefined && !this.secure;
   }
 
   /** Runs one exchange with a session of its own, and counts it (R-GEN-15). */
   protected async attempt(run: (session: SASLServerSession) => Promise<ServeOutcome>): Promise<boolean> {
-    const session = this.options.server.session(this.about());
-    const outcome = await run(session);
+    const about = this.about();
+    const { remote } = about; // the socket remembers it from now on, for the log
+    const session = this.options.server.session(about);
+    const wire = this.#wire;
+    this.#session = session;
+    wire.onLost = () => void session.abort(connectionLost());
+    let outcome: ServeOutcome;
+    try {
+      outcome = await run(session);
+    } finally {
+      this.#session = wire.onLost = undefined;
+    }
     if (outcome.ok) this.#result = session.result;
     else {
       this.#failures++;
-      await this.options.onFailure?.(outcome.error, this.options.remote?.(this.#wire));
+      await this.options.onFailure?.(outcome.error, remote);
     }
     return outcome.ok;
   }
@@ -184,19 +254,45 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
     if (this.#result) return true;
     const { maxCommands = 100, maxAttempts = 3 } = this.options;
     if (++this.#commands < maxCommands && this.#failures < maxAttempts) return true;
+    this.#reason = "limit-exceeded";
     await this.#wire.write(this.farewell("attempts"));
     return false;
   }
 
+  /** Ends it from outside, whatever it is doing: an exchange that is cut off has this outcome and no other. */
+  #cut(farewell: Farewell, reason: SASLFailure): void {
+    this.#reason ??= reason.code;
+    void this.#session?.abort(reason);
+    this.#last(farewell);
+    this.#handshake?.abort();
+    this.#wire.close();
+  }
+
   /** Says something that nobody may be there to hear. */
-  #last(reason: "time" | "line-end"): void {
+  #last(reason: Farewell): void {
     try {
       void Promise.resolve(this.#wire.write(this.farewell(reason))).catch(() => {});
     } catch {
       // The connection is gone already.
     }
   }
+
+  get #remote(): string | undefined {
+    const { connection, remote } = this.options;
+    return connection?.(this.#wire).remote ?? (remote ? remote(this.#wire) : this.#wire.remote);
+  }
+
+  #tell(onEnd: (end: ConnectionEnd) => void, remote: string | undefined): void {
+    const [code, secure, result, failures] = [this.#reason, this.secure, this.#result, this.#failures];
+    try {
+      onEnd({ code, remote, secure, result, failures });
+    } catch {
+      // A log that fails must not decide who is served.
+    }
+  }
 }
+
+const counted = ["maxAttempts", "maxCommands", "loginTimeoutMs", "idleTimeoutMs"] as const;
 
 /** A line that was too long can be answered; after everything else there is nothing left to read. */
 function readable(error: unknown): SASLFailure {

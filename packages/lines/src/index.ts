@@ -7,7 +7,13 @@
 export { decodeInitialResponse, encodeInitialResponse } from "./base64.js";
 export { BufferedTransport, connectionLost } from "./buffered.js";
 export { type ClientDialect, DEFAULT_MAX_LINE_BYTES, LineClient, type LineReply, readUnsolicited } from "./client.js";
-export { LineConnection, type LineConnectionOptions } from "./connection.js";
+export {
+  type ConnectionEnd,
+  type ConnectionFacts,
+  type Farewell,
+  LineConnection,
+  type LineConnectionOptions,
+} from "./connection.js";
 export { type LinePairOptions, linePair } from "./pair.js";
 export { type ServedSession, type ServeExchange, type ServerDialect, serveExchange } from "./server.js";
 export { LineSplitter } from "./splitter.js";

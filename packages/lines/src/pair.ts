@@ -57,6 +57,7 @@ class MemoryTransport extends BufferedTransport {
     this.#closed = true;
     this.endInput();
     this.peer.endInput();
+    this.peer.onLost?.();
   }
 
   protected setPaused(): void {}

@@ -23,6 +23,11 @@ export class Sweep {
     this.#intervalMs = intervalMs;
   }
 
+  /** What it holds at present. */
+  get held(): Iterable<Perishable> & { readonly size: number } {
+    return this.#held;
+  }
+
   add(item: Perishable): void {
     this.#held.add(item);
     this.#timer ??= setInterval(() => this.look(Date.now()), this.#intervalMs);

@@ -45,6 +45,12 @@ export interface LineTransport {
 /** What a server does beyond reading and writing lines. */
 export interface ServerTransport extends LineTransport {
   readonly buffered: number;
+  /** Strength of what protects the connection, in bits; see `ServerConnection` of `sasl-core`. Left out: not known. */
+  readonly externalSsf?: number | undefined;
+  /** Address of the peer, while the connection lasts. Left out: not known. */
+  readonly remote?: string | undefined;
+  /** Called when the connection is gone, also while nobody reads. A transport that does not know calls nobody. */
+  onLost?: (() => void) | undefined;
 
   /**
    * Exactly `count` octets: an IMAP literal. Memory grows with what arrives, never with what was announced.

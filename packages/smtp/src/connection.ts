@@ -5,7 +5,13 @@
  * @module
  */
 import type { SASLFailure, ServerResult } from "sasl-core";
-import { LineConnection, type LineConnectionOptions, type MaybePromise, type ServerTransport } from "sasl-lines";
+import {
+  type Farewell,
+  LineConnection,
+  type LineConnectionOptions,
+  type MaybePromise,
+  type ServerTransport,
+} from "sasl-lines";
 import { announce } from "./discovery.js";
 import { type Envelope, MailTransaction, type MessageHandler } from "./mail.js";
 import { serve } from "./server.js";
@@ -45,7 +51,7 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> extends
     return `220 ${this.#host} ESMTP\r\n`;
   }
 
-  protected override farewell(reason: "time" | "line-end" | "attempts"): string {
+  protected override farewell(reason: Farewell): string {
     return farewells[reason].replace("HOST", this.#host);
   }
 
@@ -144,11 +150,12 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> extends
   }
 }
 
-const farewells = {
+const farewells: Readonly<Record<Farewell, string>> = {
   time: "421 4.4.2 HOST Time is up\r\n",
   "line-end": "500 5.5.2 Lines end with CRLF\r\n", // R-SMTP-21
   attempts: "421 4.7.0 HOST Too many attempts\r\n", // R-SMTP-20
-} as const;
+  shutdown: "421 4.3.2 HOST The server shuts down\r\n", // RFC 5321 §3.8
+};
 
 function split(line: string): [verb: string, args: string] {
   const at = line.indexOf(" ");

@@ -3,5 +3,6 @@
  *
  * @module
  */
+export { LineListener, type LineListenerOptions } from "./listener.js";
 export { type NodeLineTransport, type NodeLineTransportOptions, nodeLineTransport } from "./socket.js";
 export { startTlsClient, startTlsServer } from "./start-tls.js";

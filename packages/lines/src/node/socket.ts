@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { ChannelBinding } from "sasl-core";
-import { type TLSChannelBindingOptions, tlsChannelBinding } from "sasl-core/node";
+import { type TLSChannelBindingOptions, tlsChannelBinding, tlsStrength } from "sasl-core/node";
 import { BufferedTransport, connectionLost } from "../buffered.js";
 import type { MaybePromise } from "../transport.js";
 
@@ -64,7 +64,7 @@ class SocketTransport extends BufferedTransport implements NodeLineTransport {
     this.socket = socket;
     this.#options = Object.keys(options).length === 0 ? defaults : options;
     (socket as OwnedSocket)[owner] = this;
-    socket.on("data", onData).on("end", onEnd).on("close", onEnd).on("error", onError);
+    socket.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onError);
     const { signal } = options;
     if (signal) {
       this.#onAbort = () => this.destroy(signal.reason);
@@ -85,6 +85,14 @@ class SocketTransport extends BufferedTransport implements NodeLineTransport {
     if (!(this.socket instanceof TLSSocket) || this.socket.destroyed) return this.#binding;
     this.#binding ??= tlsChannelBinding(this.socket, { role: "client", ...this.#options });
     return this.#binding;
+  }
+
+  get externalSsf(): number {
+    return this.socket instanceof TLSSocket ? tlsStrength(this.socket) : 0;
+  }
+
+  get remote(): string | undefined {
+    return this.socket.remoteAddress;
   }
 
   write(text: string): MaybePromise<void> {
@@ -134,7 +142,7 @@ class SocketTransport extends BufferedTransport implements NodeLineTransport {
 
   #detach(): void {
     const { socket } = this;
-    socket.off("data", onData).off("end", onEnd).off("close", onEnd);
+    socket.off("data", onData).off("end", onEnd).off("close", onClose);
     // The listener for errors stays on a socket that is going away: an error nobody listens to ends the program.
     if (!socket.destroyed) socket.off("error", onError);
     (socket as OwnedSocket)[owner] = undefined;
@@ -148,6 +156,12 @@ function onData(this: OwnedSocket, chunk: Uint8Array): void {
 
 function onEnd(this: OwnedSocket): void {
   this[owner]?.end();
+}
+
+function onClose(this: OwnedSocket): void {
+  const transport = this[owner];
+  transport?.end();
+  transport?.onLost?.();
 }
 
 function onError(this: OwnedSocket, error: Error): void {

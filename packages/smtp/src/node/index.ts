@@ -1,5 +1,5 @@
 /**
- * Transports over Node's sockets, those of `sasl-lines/node`, for programs that need nothing else of it.
+ * `sasl-smtp/node`: a server's connections over Node's sockets, and the transports of `sasl-lines/node`.
  *
  * @module
  */
@@ -10,3 +10,4 @@ export {
   startTlsClient,
   startTlsServer,
 } from "sasl-lines/node";
+export { SMTPListener, type SMTPListenerOptions } from "./listener.js";
