@@ -85,7 +85,7 @@ interface Prepared {
   readonly handle: FileHandle;
 }
 
-async function prepare(path: string): Promise<Prepared> {
+async function prepare(path: string, attempts = 10): Promise<Prepared> {
   const id = `${process.pid}-${machine()}-${randomBytes(8).toString("hex")}`;
   const folder = `${path}.lock-${id}`;
   await mkdir(folder, { mode: 0o700 });
@@ -93,6 +93,8 @@ async function prepare(path: string): Promise<Prepared> {
     return { folder, id, handle: await open(join(folder, id), "wx", 0o600) };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
+    // Somebody who took this process for dead swept the folder away.
+    if (codeOf(error) === "ENOENT" && attempts > 1) return prepare(path, attempts - 1);
     throw error;
   }
 }
