@@ -66,6 +66,7 @@ export async function sqliteAccounts(path: string, options: SqliteAccountsOption
     db = connect();
     reader = inMemory ? undefined : connect();
     await prepareTables(db, "sqlite", tables, migrate);
+    await reader?.executeQuery(CompiledQuery.raw("select 1")); // opens it now: a file that goes later is not made again
   } catch (error) {
     await close().catch(() => {});
     if (error instanceof SqlStoreError) throw error;
