@@ -28,14 +28,37 @@ export type CommandErrorCode =
   | "tls-failed"
   | "connection-lost"
   | "timed-out"
-  | "address-in-use";
+  | "address-in-use"
+  // The accounts: exit 2.
+  | "account-exists"
+  | "no-such-account"
+  | "store-failed" // it cannot be opened, read or written at present, or a record in it is malformed
+  | "not-supported" // this kind of store does not do that
+  | "not-exportable" // the format cannot hold the account
+  | "import-incomplete"; // some accounts were skipped
 
-const usageCodes: ReadonlySet<CommandErrorCode> = new Set<CommandErrorCode>([
-  "usage",
-  "malformed-url",
-  "unreadable-file",
-  "malformed-file",
-]);
+type CommandErrorKind = "UsageError" | "ConnectionError" | "StoreError";
+
+const kinds: Readonly<Record<CommandErrorCode, CommandErrorKind>> = {
+  usage: "UsageError",
+  "malformed-url": "UsageError",
+  "unreadable-file": "UsageError",
+  "malformed-file": "UsageError",
+  "host-not-found": "ConnectionError",
+  "connection-refused": "ConnectionError",
+  "host-unreachable": "ConnectionError",
+  "certificate-not-trusted": "ConnectionError",
+  "tls-failed": "ConnectionError",
+  "connection-lost": "ConnectionError",
+  "timed-out": "ConnectionError",
+  "address-in-use": "ConnectionError",
+  "account-exists": "StoreError",
+  "no-such-account": "StoreError",
+  "store-failed": "StoreError",
+  "not-supported": "StoreError",
+  "not-exportable": "StoreError",
+  "import-incomplete": "StoreError",
+};
 
 /** An error of the command itself. Its message is one line, says what to do, and holds no secret. */
 export class CommandError extends Error {
@@ -47,8 +70,8 @@ export class CommandError extends Error {
     this.code = code;
   }
 
-  get kind(): "UsageError" | "ConnectionError" {
-    return usageCodes.has(this.code) ? "UsageError" : "ConnectionError";
+  get kind(): CommandErrorKind {
+    return kinds[this.code];
   }
 }
 
@@ -59,7 +82,7 @@ export function usageError(message: string): CommandError {
 
 /** An error as scripts see it, in `error` of the JSON object. */
 export interface ErrorReport {
-  readonly kind: "AuthenticationFailure" | "SASLFailure" | "ConnectionError" | "UsageError" | "InternalError";
+  readonly kind: "AuthenticationFailure" | "SASLFailure" | CommandErrorKind | "InternalError";
   readonly code: string;
   /** One line for people. */
   readonly text: string;
@@ -83,8 +106,7 @@ export function describeError(
   const { mask = (text) => text } = context;
   if (error instanceof CommandError) {
     const { kind, code, message } = error;
-    const exitCode = kind === "UsageError" ? exitCodes.usage : exitCodes.unreachable;
-    return { exitCode, report: { kind, code, text: oneLine(mask(message)) } };
+    return { exitCode: exitCodeOf[kind], report: { kind, code, text: oneLine(mask(message)) } };
   }
   if (isSASLError(error)) {
     const { kind, code, message } = error;
@@ -97,6 +119,12 @@ export function describeError(
   const text = error instanceof Error ? `${error.name}: ${error.message}` : "an unknown error";
   return { exitCode: exitCodes.failed, report: { kind: "InternalError", code: "internal", text: oneLine(mask(text)) } };
 }
+
+const exitCodeOf: Readonly<Record<CommandErrorKind, ExitCode>> = {
+  UsageError: exitCodes.usage,
+  ConnectionError: exitCodes.unreachable,
+  StoreError: exitCodes.failed,
+};
 
 function exitCodeFor(kind: "AuthenticationFailure" | "SASLFailure", code: SASLErrorCode): ExitCode {
   if (kind === "AuthenticationFailure") return exitCodes.refused;

@@ -6,5 +6,4 @@
 export { CommandError, type CommandErrorCode, type ErrorReport, type ExitCode, exitCodes } from "./errors.js";
 export { main } from "./main.js";
 export type { Io } from "./output.js";
-export { openPasswdFile, type PasswdFileStore, parsePasswdFile, passwdFileStore } from "./passwd-file.js";
 export { type Protocol, parseTarget, type Target } from "./url.js";

@@ -7,24 +7,18 @@ import { compareStrength, type Mechanism } from "sasl-core";
 import * as exported from "sasl-core/mechanisms";
 import { isMechanism } from "sasl-core/plugin";
 
-const values: readonly unknown[] = Object.values(exported);
-
 /** All of them, strongest first, both halves. */
-export const knownMechanisms: readonly Mechanism[] = values.filter(isMechanism).sort(compareStrength);
+export const knownMechanisms: readonly Mechanism[] = Object.values(exported as Record<string, unknown>)
+  .filter(isMechanism)
+  .sort(compareStrength);
 
-/** Octets of a key by the name of the hash, `SHA-256`, for each hash SCRAM is known with. */
-export const scramHashes: ReadonlyMap<string, number> = new Map(
-  values.flatMap((value) => {
-    const digest = isObject(value) && isObject(value.digest) ? value.digest : undefined;
-    return digest ? [[String(digest.name), Number(digest.size)] as const] : [];
-  }),
-);
+/** All there are, strongest first: a plug-in's takes the place of ours of the same name. */
+export function withPlugins(added: readonly Mechanism[]): readonly Mechanism[] {
+  const names = new Set(added.map(({ name }) => name));
+  return [...knownMechanisms.filter(({ name }) => !names.has(name)), ...added].sort(compareStrength);
+}
 
 /** The mechanism of this name, in whatever case it is written. */
 export function mechanismNamed(name: string): Mechanism | undefined {
   return knownMechanisms.find((each) => each.name === name.toUpperCase());
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { CommandFailure } from "./commands/facts.js";
 import { describeError, type ErrorReport, type ExitCode, exitCodes } from "./errors.js";
 import { type Io, printError, printJson } from "./output.js";
@@ -25,13 +25,23 @@ export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done; // help and version
-    const { exitCode, report, facts } = explain(error);
-    const name = program.commands.find((each) => each.name() === argv[0])?.name();
-    const command = name === undefined ? "sasl" : `sasl ${name}`;
+    const command = commandIn(argv, program);
+    const { exitCode, report, facts } = explain(error, command);
     if (argv.includes("--json")) printJson(io, { ok: false, error: report, ...facts });
     printError(io, command, report);
     return exitCode;
   }
+}
+
+/** The command that the arguments begin with, and its own command, as far as they are known: `sasl user add`. */
+function commandIn(argv: readonly string[], program: Command): string {
+  const words = [program.name()];
+  let at: Command | undefined = program;
+  for (const word of argv.slice(0, 2)) {
+    at = at?.commands.find((each) => each.name() === word);
+    if (at !== undefined) words.push(word);
+  }
+  return words.join(" ");
 }
 
 interface Explanation {
@@ -40,15 +50,15 @@ interface Explanation {
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
-function explain(error: unknown): Explanation {
+function explain(error: unknown, command: string): Explanation {
   if (error instanceof CommandFailure) return error;
   if (!(error instanceof CommanderError)) return describeError(error);
-  const text = usageText(error);
+  const text = usageText(error, command);
   return { exitCode: exitCodes.usage, report: { kind: "UsageError", code: "usage", text } };
 }
 
-function usageText({ code, message }: CommanderError): string {
-  if (code === "commander.help") return "which command? sasl --help lists them";
+function usageText({ code, message }: CommanderError, command: string): string {
+  if (code === "commander.help") return `which command? ${command} --help lists them`;
   const text = message
     .replace(/^error: /, "")
     // What was given for an option that does not exist may be a secret.

@@ -8,13 +8,18 @@ import type { ConnectionOptions } from "./commands/connection-options.js";
 import type { LoginOptions } from "./commands/login.js";
 import type { MechanismsOptions } from "./commands/mechanisms.js";
 import type { ServeOptions } from "./commands/serve.js";
+import type { UserOptions } from "./commands/user/accounts.js";
+import type { CheckOptions } from "./commands/user/check.js";
+import type { ExportOptions } from "./commands/user/export.js";
+import type { ImportOptions } from "./commands/user/import.js";
+import type { SetPasswordOptions } from "./commands/user/password.js";
 import type { ExitCode } from "./errors.js";
 import type { Io } from "./output.js";
 import { version } from "./version.js";
 
 const examples = `
-Exit codes: 0 done, 1 credentials refused, 2 authentication not possible or not to be trusted,
-3 connection or TLS failure or time-out, 64 wrong usage.`;
+Exit codes: 0 done, 1 credentials refused, 2 authentication not possible or not to be trusted, or accounts that cannot be
+read or changed so, 3 connection or TLS failure or time-out, 64 wrong usage.`;
 
 const urlHelp = "imap, imaps, smtp, smtps, xmpp or xmpps://[USER@]HOST[:PORT]";
 
@@ -25,7 +30,7 @@ const urlHelp = "imap, imaps, smtp, smtps, xmpp or xmpps://[USER@]HOST[:PORT]";
  */
 export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
   const program = new Command("sasl")
-    .description("Log in to servers with any SASL mechanism, see what they offer, serve a test server.")
+    .description("Log in to servers with any SASL mechanism, see what they offer, serve a test server, keep accounts.")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .addHelpText("after", examples)
@@ -69,11 +74,7 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
 
   addVersion(program.command("mechanisms"))
     .description("list the mechanisms this build knows")
-    .addOption(
-      new Option("--plugin <module>", "load a plug-in; may be given several times")
-        .argParser((value: string, before: readonly string[]) => [...before, value])
-        .default([], "none"),
-    )
+    .addOption(plugin())
     .option("--json", "one object on standard output")
     .action(async (options: MechanismsOptions) => {
       const { mechanisms } = await import("./commands/mechanisms.js");
@@ -87,7 +88,8 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
   serve
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--domain <domain>", "domain of the accounts", "localhost")
-    .option("--store <url>", "accounts: file:PATH (a passwd-file), or memory: for the account user / pencil", "memory:")
+    .option("--store <url>", `accounts: ${storeHelp}, or memory: for the account user / pencil`, "memory:")
+    .addOption(plugin())
     .option("--cert <file>", "certificate, PEM; with --key. Left out: a new one is made and its file named")
     .option("--key <file>", "its private key, PEM")
     .option("--client-ca <file>", "issuers of client certificates, PEM; enables EXTERNAL")
@@ -99,20 +101,116 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option("--allow-plaintext", "offer plaintext mechanisms without TLS")
     .addOption(preparation())
     .option("--secret <file>", "file with 16 octets or more that keep the salts of unknown users the same")
+    .option("--auto-transition", "after a login with the password, store the verifiers that the account lacks")
     .option("--throttle", "answer wrong guesses more and more slowly")
     .option("--json", "one object for each event on standard output")
     .action(async (options: ServeOptions) => {
       const { serve: run } = await import("./commands/serve.js");
       done(await run(options, io));
     });
+  userCommands(program, io, done);
   return program;
 }
 
-function addVersion(command: Command): Command {
+const storeHelp = "file:PATH, sqlite:PATH, postgres://…, ldap://… or what a plug-in has";
+
+function userCommands(program: Command, io: Io, done: (code: ExitCode) => void): void {
+  const user = addHelp(program.command("user")).description("accounts: add, change, check, convert, remove");
+  const command = (name: string, description: string): Command =>
+    storeOptions(addHelp(user.command(name)).description(description));
+
+  setPasswordOptions(command("add", "make an account").argument("<name>")).action(
+    async (name: string, options: SetPasswordOptions) => {
+      const { add } = await import("./commands/user/password.js");
+      done(await add(name, options, io));
+    },
+  );
+  setPasswordOptions(command("passwd", "change the password of an account").argument("<name>")).action(
+    async (name: string, options: SetPasswordOptions) => {
+      const { passwd } = await import("./commands/user/password.js");
+      done(await passwd(name, options, io));
+    },
+  );
+  command("remove", "remove an account")
+    .argument("<name>")
+    .action(async (name: string, options: UserOptions) => {
+      const { remove } = await import("./commands/user/remove.js");
+      done(await remove(name, options, io));
+    });
+  command("list", "print the names of all accounts").action(async (options: UserOptions) => {
+    const { list } = await import("./commands/user/list.js");
+    done(await list(options, io));
+  });
+  secretOptions(command("check", "say whether a password is right, and what the account can log in with"))
+    .argument("<name>")
+    .action(async (name: string, options: CheckOptions) => {
+      const { check } = await import("./commands/user/check.js");
+      done(await check(name, options, io));
+    });
+  formatOptions(command("export", "print an account as another program keeps it").argument("<name>"))
+    .option("--base <dn>", "rfc5803: the entry that accounts are below")
+    .addOption(new Option("--dialect <dialect>", "ejabberd: whose SQL").choices(["standard", "mysql"]))
+    .option("--hash <hash>", "prosody: the hash it uses, SHA-1 or SHA-256")
+    .action(async (name: string, options: ExportOptions) => {
+      const { exportAccount } = await import("./commands/user/export.js");
+      done(await exportAccount(name, options, io));
+    });
+  formatOptions(command("import", "add the accounts of another program").argument("<file...>", "- for standard input"))
+    .option("--replace", "overwrite the secrets of accounts that are there")
+    .action(async (files: readonly string[], options: ImportOptions) => {
+      const { importAccounts } = await import("./commands/user/import.js");
+      done(await importAccounts(files, options, io));
+    });
+}
+
+function storeOptions(command: Command): Command {
   return command
-    .version(version, "-V, --version", "print the version")
-    .helpOption("-h, --help", "print help")
-    .addHelpText("after", examples);
+    .requiredOption("--store <url>", `where the accounts are: ${storeHelp}`)
+    .addOption(plugin())
+    .addOption(preparation())
+    .option("--json", "one object on standard output");
+}
+
+function secretOptions(command: Command): Command {
+  return command
+    .option("--password-file <file>", "file with the password")
+    .option("--password-stdin", "read the password from standard input, to its end");
+}
+
+function setPasswordOptions(command: Command): Command {
+  return secretOptions(command)
+    .addOption(
+      new Option(
+        "--mechanisms <names>",
+        "store what these need: M[,M…]; without it, verifiers for SCRAM-SHA-256 and SCRAM-SHA-512",
+      ).argParser(names),
+    )
+    .option("--plaintext", "store the password itself, which CRAM-MD5 needs: whoever reads the store has it")
+    .addOption(
+      new Option("--iterations <count>", "of new SCRAM verifiers, 4096 or more; default 10000").argParser(
+        iterationCount,
+      ),
+    );
+}
+
+function formatOptions(command: Command): Command {
+  return command
+    .requiredOption("--format <format>", "dovecot, rfc5803, postgresql, prosody or ejabberd")
+    .option("--host <host>", "ejabberd: the virtual host");
+}
+
+function plugin(): Option {
+  return new Option("--plugin <module>", "load a plug-in; may be given several times")
+    .argParser((value: string, before: readonly string[]) => [...before, value])
+    .default([], "none");
+}
+
+function addVersion(command: Command): Command {
+  return addHelp(command).version(version, "-V, --version", "print the version");
+}
+
+function addHelp(command: Command): Command {
+  return command.helpOption("-h, --help", "print help").addHelpText("after", examples);
 }
 
 function connectionOptions(command: Command): Command {
@@ -164,6 +262,12 @@ function range(value: string): { min: number; max: number } {
     throw new InvalidArgumentError("It is MIN:MAX, such as 4096:600000.");
   }
   return bounds;
+}
+
+function iterationCount(value: string): number {
+  const count = /^[0-9]{1,8}$/.test(value) ? Number(value) : 0;
+  if (count < 4096 || count > 10_000_000) throw new InvalidArgumentError("It is a number from 4096 to 10000000.");
+  return count;
 }
 
 function seconds(value: string): number {

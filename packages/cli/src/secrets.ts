@@ -4,10 +4,11 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
 import { addAbortSignal, type Readable, Writable } from "node:stream";
 import { CommandError, usageError } from "./errors.js";
-import { unreadable } from "./passwd-file.js";
+import { unreadable } from "./files.js";
+import type { Io } from "./output.js";
 
 const MAX_SECRET_BYTES = 65_536;
 
@@ -56,38 +57,98 @@ export function isTerminal(input: Readable): boolean {
   return (input as { isTTY?: boolean }).isTTY === true;
 }
 
+/** Where a password comes from, as the argument parser gives it. */
+export interface SecretOptions {
+  readonly passwordFile?: string;
+  readonly passwordStdin?: boolean;
+}
+
+/** The password from where the options say, or else asked for. @throws {CommandError} */
+export async function passwordOf(options: SecretOptions, prompt: string, io: Io): Promise<string> {
+  return (await givenPassword(options, io)) ?? (await askPassword(prompt, io.stdin, io.stderr));
+}
+
+/** A password that becomes somebody's: asked for twice. @throws {CommandError} */
+export async function newPassword(options: SecretOptions, prompt: string, io: Io): Promise<string> {
+  const given = await givenPassword(options, io);
+  if (given !== undefined) return given;
+  const [first, second] = await askPasswords([prompt, "The same again:"], io.stdin, io.stderr);
+  if (first !== second) throw usageError("the two passwords are not the same; nothing was changed");
+  return first as string;
+}
+
+async function givenPassword({ passwordFile, passwordStdin }: SecretOptions, io: Io): Promise<string | undefined> {
+  if (passwordFile !== undefined && passwordStdin) {
+    throw usageError("--password-file and --password-stdin exclude each other");
+  }
+  if (passwordFile !== undefined) return secretFromFile(passwordFile);
+  return passwordStdin ? secretFromStream(io.stdin) : undefined;
+}
+
 /** Asks on a terminal without echo. @throws {CommandError} when there is no terminal, or no answer. */
 export async function askPassword(prompt: string, input: Readable, output: Writable): Promise<string> {
+  const [password] = await askPasswords([prompt], input, output);
+  return password as string;
+}
+
+/** As many answers as prompts. */
+async function askPasswords(prompts: readonly string[], input: Readable, output: Writable): Promise<string[]> {
   if (!isTerminal(input)) {
     throw usageError("no password: give --password-file FILE or --password-stdin, or run this on a terminal");
   }
-  output.write(`${prompt} `);
+  const lines = new SilentLines(input);
+  const answers: string[] = [];
   try {
-    const password = await silentLine(input);
-    if (password === "") throw usageError("no password was given");
-    return password;
+    for (const prompt of prompts) {
+      output.write(`${prompt} `);
+      const password = await lines.next().finally(() => output.write("\n"));
+      if (password === "") throw usageError("no password was given");
+      answers.push(password);
+    }
+    return answers;
   } finally {
-    output.write("\n");
+    lines.close();
   }
 }
 
-/** One line of a terminal, which can be edited while it is typed. Rejects at its end (Ctrl-D) and on Ctrl-C. */
-function silentLine(input: Readable): Promise<string> {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  // As a terminal, whatever the output is: it is the input's echo that is switched off.
-  const lines = createInterface({ input, output: nowhere, terminal: true, historySize: 0 });
-  return new Promise((resolve, reject) => {
-    const refuse = (): void => {
-      reject(usageError("no password was given"));
-      lines.close();
+/** Lines of a terminal, which can be edited while they are typed. */
+class SilentLines {
+  readonly #lines: Interface;
+  /** Typed ahead. */
+  readonly #ready: string[] = [];
+  #ended = false;
+  #waiting: { resolve(line: string): void; reject(error: Error): void } | undefined;
+
+  constructor(input: Readable) {
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+    const end = (): void => {
+      this.#ended = true;
+      this.#waiting?.reject(usageError("no password was given"));
+      this.close();
     };
-    lines
-      .once("line", (line) => {
-        resolve(line);
-        lines.close();
+    // As a terminal, whatever the output is: it is the input's echo that is switched off.
+    this.#lines = createInterface({ input, output: nowhere, terminal: true, historySize: 0 })
+      .on("line", (line) => {
+        if (this.#waiting) this.#waiting.resolve(line);
+        else this.#ready.push(line);
+        this.#waiting = undefined;
       })
-      .once("SIGINT", refuse)
-      .once("error", refuse)
-      .once("close", refuse);
-  });
+      .once("SIGINT", end)
+      .once("error", end)
+      .once("close", end);
+  }
+
+  /** Rejects at the end of the input (Ctrl-D) and on Ctrl-C. */
+  next(): Promise<string> {
+    const line = this.#ready.shift();
+    if (line !== undefined) return Promise.resolve(line);
+    return new Promise((resolve, reject) => {
+      if (this.#ended) reject(usageError("no password was given"));
+      else this.#waiting = { resolve, reject };
+    });
+  }
+
+  close(): void {
+    this.#lines.close();
+  }
 }

@@ -1,3 +1,4 @@
+import { chmodSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { Folder, sasl } from "./support.js";
 
@@ -8,7 +9,10 @@ const garbage = folder.file("garbage", "this is no PEM\n");
 const binary = folder.file("binary", Uint8Array.of(0xff, 0xfe));
 const empty = folder.file("empty", "\n");
 const large = folder.file("large", "x".repeat(70_000));
-const users = folder.file("users", "alice:{PLAIN}pencil\nbob:pencil\n");
+const users = `file:${folder.file("users", "bob:{PLAIN}pencil\n")}`;
+chmodSync(users.slice(5), 0o600);
+const add = ["user", "add", "alice", "--store", users];
+const into = ["--store", users];
 const short = folder.file("short", "0123456789");
 const gone = `${folder.path}/gone`;
 const url = "imap://alice@127.0.0.1:1";
@@ -77,9 +81,57 @@ const rows: readonly [why: string, argv: readonly string[], text: RegExp][] = [
   ["nothing to serve", ["serve"], /nothing to serve: name a port/],
   ["a port above 65535", ["serve", "--imap", "65536"], /number from 0 to 65535/],
   ["a port in words", ["serve", "--imap", "imap"], /number from 0 to 65535/],
-  ["a store nobody knows", ["serve", "--imap", "0", "--store", "ldap:x"], /neither file:PATH nor memory:/],
+  [
+    "a store nobody knows",
+    ["serve", "--imap", "0", "--store", "mongodb:x"],
+    /no store is known for mongodb: here; known: file:, sqlite:, postgres:, postgresql:, ldap:, ldaps:, ldapi:/,
+  ],
+  ["a store with a typing error", ["user", "list", "--store", "postgre://x"], /did you mean postgres:\?/],
+  ["a store without a scheme", ["user", "list", "--store", "users"], /named by a URL, such as file:PATH/],
   ["a store that is not there", ["serve", "--imap", "0", "--store", `file:${gone}`], /no such file/],
-  ["a malformed store", ["serve", "--imap", "0", "--store", `file:${users}`], /users:2: the secret has no \{SCHEME\}/],
+  ["a URL of a store that cannot be", ["user", "list", "--store", "sqlite://host/x"], /has no host/],
+  ["a store that lets passwords be seen", ["user", "list", "--store", "ldap://example.org/o=x"], /unencrypted/],
+  ["a folder of accounts", ["user", "list", "--store", `file:${folder.path}`], /it is a folder/],
+  ["no command for accounts", ["user"], /which command\? sasl user --help lists them/],
+  ["an unknown command for accounts", ["user", "ad"], /unknown command 'ad' \(Did you mean add\?\)/],
+  ["no store", ["user", "list"], /required option '--store <url>' not specified/],
+  [
+    "an option with a typing error",
+    ["user", "list", "--store", users, "--pre", "none"],
+    /unknown option '--pre' \(Did you mean --prep\?\)/,
+  ],
+  ["no name", ["user", "add", "--store", users], /missing required argument 'name'/],
+  ["a new password as an option", ["user", "add", "alice", "--store", users, "--password", "hunter2"], /no arguments/],
+  ["two new passwords", [...add, "--password-file", password, "--password-stdin"], /exclude each other/],
+  ["no new password", add, /no password: give --password-file FILE or --password-stdin/],
+  ["an empty name", ["user", "add", "", "--store", users], /the name of an account is empty/],
+  ["a name that is too long", ["user", "add", "x".repeat(1025), "--store", users], /longer than 1024 octets/],
+  ["a name that cannot be prepared", ["user", "add", "a\u0007", "--store", users], /SASLprep.*--prep none takes names/],
+  ["an unknown mechanism for an account", [...add, "--mechanisms", "PLAN"], /did you mean PLAIN\?/],
+  ["a mechanism without a password", [...add, "--mechanisms", "EXTERNAL"], /EXTERNAL uses no password/],
+  [
+    "a mechanism that needs the password itself",
+    [...add, "--mechanisms", "SCRAM-SHA-256,CRAM-MD5", "--password-file", password],
+    /CRAM-MD5: needs the password itself, which --plaintext stores; nothing was written/,
+  ],
+  ["too few iterations", [...add, "--iterations", "4095"], /number from 4096 to 10000000/],
+  ["no format", ["user", "import", password, "--store", users], /required option '--format <format>' not specified/],
+  [
+    "an unknown format",
+    ["user", "export", "bob", "--store", users, "--format", "postgres"],
+    /no format "postgres" is known; did you mean postgresql\? known: dovecot, rfc5803, postgresql, prosody, ejabberd/,
+  ],
+  [
+    "a format with a typing error",
+    ["user", "import", password, "--store", users, "--format", "prosodi"],
+    /mean prosody\?/,
+  ],
+  ["a file to import that is not there", ["user", "import", gone, ...into, "--format", "prosody"], /no such file/],
+  [
+    "a file to import of another format",
+    ["user", "import", garbage, ...into, "--format", "ejabberd"],
+    /cannot be read as/,
+  ],
   ["a domain that is none", ["serve", "--imap", "0", "--domain", "a b"], /no domain name/],
   [
     "a certificate for serve without its key",
@@ -104,6 +156,9 @@ const rows: readonly [why: string, argv: readonly string[], text: RegExp][] = [
   ],
 ];
 
+/** No command that could have the option. */
+const unknown = /^(?:|--jsn|logn|user|user ad)$/;
+
 describe("wrong usage", () => {
   for (const [why, argv, text] of rows) {
     test(`${why}: exit 64, one line, an object`, async () => {
@@ -113,8 +168,9 @@ describe("wrong usage", () => {
       expect(code).toBe(64);
       expect(stdout).toBe("");
       expect(stderr).not.toMatch(/hunter2|pencil/);
-      const again = await sasl([...argv.slice(0, 1), "--json", ...argv.slice(1)]);
-      if (argv.length > 0 && argv[0] !== "--jsn" && argv[0] !== "logn") {
+      const words = argv[0] === "user" ? 2 : 1;
+      const again = await sasl([...argv.slice(0, words), "--json", ...argv.slice(words)]);
+      if (!unknown.test(argv.join(" "))) {
         expect(again.json).toMatchObject({
           ok: false,
           error: { kind: "UsageError", text: expect.stringMatching(text) },
@@ -126,7 +182,7 @@ describe("wrong usage", () => {
 });
 
 describe("help and version", () => {
-  for (const command of [[], ["login"], ["probe"], ["mechanisms"], ["serve"]]) {
+  for (const command of [[], ["login"], ["probe"], ["mechanisms"], ["serve"], ["user"], ["user", "add"]]) {
     const name = ["sasl", ...command].join(" ");
     test(`${name} --help and -h`, async () => {
       for (const option of ["--help", "-h"]) {

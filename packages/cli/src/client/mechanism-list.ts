@@ -4,8 +4,9 @@
  * @module
  */
 import { type Credentials, clientMechanism, type Mechanism, type SASLMechanism } from "sasl-core";
-import { usageError } from "../errors.js";
+import { type CommandError, usageError } from "../errors.js";
 import { knownMechanisms, mechanismNamed } from "../known-mechanisms.js";
+import { nearest } from "../nearest.js";
 
 /** What a run has to offer, before any secret was read. */
 export interface Means {
@@ -34,28 +35,17 @@ export function chooseMechanisms(names: readonly string[] | undefined, means: Me
 function named(name: string): Mechanism {
   const found = mechanismNamed(name);
   if (found?.client !== undefined) return found;
-  const all = knownMechanisms.map((each) => each.name);
-  const near = all.find((each) => distance(each, name.toUpperCase()) <= 2);
-  throw usageError(
-    near === undefined
-      ? `no mechanism ${JSON.stringify(name.slice(0, 40))} is known; sasl mechanisms lists them`
-      : `no mechanism ${JSON.stringify(name.slice(0, 40))} is known; did you mean ${near}?`,
-  );
+  throw unknownMechanism(name, knownMechanisms);
 }
 
-/** Single letters to change, add or drop to get from one name to the other; names are short. */
-function distance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 3;
+/** The error for a mechanism nobody knows. */
+export function unknownMechanism(name: string, known: readonly Mechanism[]): CommandError {
+  const near = nearest(
+    name.toUpperCase(),
+    known.map((each) => each.name),
+  );
+  const advice = near === undefined ? "sasl mechanisms lists them" : `did you mean ${near}?`;
+  return usageError(`no mechanism ${JSON.stringify(name.slice(0, 40))} is known; ${advice}`);
 }
 
 /** Whether a secret of this kind can be of use. */

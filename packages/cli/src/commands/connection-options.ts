@@ -11,7 +11,7 @@ import type { Progress, Route, Session, TlsMode } from "../client/session.js";
 import { openSmtp } from "../client/smtp.js";
 import { openXmpp } from "../client/xmpp.js";
 import { CommandError, usageError } from "../errors.js";
-import { unreadable } from "../passwd-file.js";
+import { unreadable } from "../files.js";
 import type { Target } from "../url.js";
 
 /** As the argument parser gives them. */

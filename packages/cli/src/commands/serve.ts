@@ -5,10 +5,15 @@
  */
 import { readFile } from "node:fs/promises";
 import { type AccountStore, type Mechanism, memoryAccounts } from "sasl-core";
+import type { LoadedPlugins } from "sasl-core/node";
 import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
+import { unreadable } from "../files.js";
+import { withPlugins } from "../known-mechanisms.js";
+import type { Mask } from "../masking.js";
 import { type Io, jsonLine } from "../output.js";
-import { openPasswdFile, unreadable } from "../passwd-file.js";
+import { loadNamed } from "../plugins.js";
 import { type LoginEvent, type ServiceName, serviceNames, startServer, type TestServer } from "../server/index.js";
+import { faultText, openStore } from "../stores.js";
 import { checkPair, readCertificates, readPem } from "./connection-options.js";
 import { EventLog } from "./event-log.js";
 import { chooseServed } from "./served-mechanisms.js";
@@ -32,21 +37,44 @@ export interface ServeOptions extends TokenOptions {
   readonly allowPlaintext?: boolean;
   readonly prep: "saslprep" | "none";
   readonly secret?: string;
+  readonly plugin: readonly string[];
+  readonly autoTransition?: boolean;
   readonly throttle?: boolean;
   readonly json?: boolean;
 }
 
 /** Runs the command until it is told to stop. @throws {CommandError} */
 export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
-  const { json = false, host, domain, prep: prepare, allowPlaintext } = options;
   const ports = Object.fromEntries(
     serviceNames.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
   ) as Partial<Record<ServiceName, number>>;
   if (Object.keys(ports).length === 0)
     throw usageError("nothing to serve: name a port, as in --imap 0 --smtp 0 --xmpp 0");
   if ((options.cert === undefined) !== (options.key === undefined)) throw usageError("--cert and --key go together");
-  const { accounts, scramIterations, note } = await openStore(options.store);
-  const mechanisms = options.mechanisms && chooseServed(options.mechanisms);
+  const plugins = await loadNamed(options.plugin);
+  try {
+    const opened = await openAccounts(options.store, plugins);
+    try {
+      return await run({ ...options, ports }, plugins, opened, io);
+    } finally {
+      await opened.accounts.close?.();
+    }
+  } finally {
+    await plugins.close();
+  }
+}
+
+/** What is served, once everything is open. */
+async function run(
+  options: ServeOptions & { readonly ports: Partial<Record<ServiceName, number>> },
+  plugins: LoadedPlugins,
+  { accounts, scramIterations, mask, note }: Opened,
+  io: Io,
+): Promise<ExitCode> {
+  const { json = false, ports, host, domain, prep: prepare, allowPlaintext, autoTransition } = options;
+  const mechanisms = options.mechanisms && chooseServed(options.mechanisms, withPlugins(plugins.mechanisms));
+  if (autoTransition && accounts.store === undefined) throw usageError("--auto-transition: this store cannot write");
+  const say = (text: string): void => void io.stderr.write(`sasl serve: ${oneLine(mask(text))}\n`);
   const stopped = stopOf(io);
   const log = new EventLog(io.stdout);
   let server: TestServer;
@@ -60,13 +88,16 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
       allowPlaintext,
       mechanisms,
       scramIterations,
+      plugins,
+      autoTransition,
+      passwordSchemes: (await import("sasl-passwords")).passwordSchemes,
       certificate: await certificateOf(options),
       clientCa: options.clientCa === undefined ? undefined : await readCertificates(options.clientCa),
       tokens: await tokenVerifier(options),
       secret: options.secret === undefined ? undefined : await readSecret(options.secret),
       throttle: options.throttle ? (await import("sasl-throttle")).throttle() : undefined,
-      onLogin: (event) => log.add(json ? jsonLine(event) : sentence(event)),
-      onError: (error) => io.stderr.write(`sasl serve: ${oneLine(String(error))}\n`),
+      onLogin: (event) => log.add(json ? jsonLine(masked(event, mask)) : sentence(masked(event, mask))),
+      onError: (error) => say(faultText(error)),
     });
   } catch (error) {
     stopped.forget();
@@ -74,14 +105,17 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   }
   // A certificate of the user's own is where he said.
   const ca = options.cert ?? server.ca;
-  for (const text of [note, ...unusable(mechanisms, options)]) {
-    if (text !== undefined) io.stderr.write(`sasl serve: ${oneLine(text)}\n`);
-  }
+  for (const text of [note, ...unusable(mechanisms, options)]) if (text !== undefined) say(text);
   log.begin(json ? jsonLine({ ready: true, ...server.ports, host, domain: server.domain, ca }) : forPeople(server, ca));
   await stopped.promise;
   await server.close();
   log.flush();
   return exitCodes.done;
+}
+
+/** What a store says about its own fault may hold what it was opened with. */
+function masked(event: LoginEvent, mask: Mask): LoginEvent {
+  return event.code === "temporary" && event.detail !== undefined ? { ...event, detail: mask(event.detail) } : event;
 }
 
 function forPeople({ ports, host, domain }: TestServer, ca: string): string {
@@ -125,30 +159,30 @@ function unusable(mechanisms: readonly Mechanism[] = [], { clientCa, jwtKey, jwk
 }
 
 /** A store, what servers should know of it, and what people should. */
-interface OpenStore {
+interface Opened {
   readonly accounts: AccountStore;
   readonly scramIterations?: readonly number[] | undefined;
+  readonly mask: Mask;
   readonly note?: string | undefined;
 }
 
 /** Where accounts are kept, by URL. */
-async function openStore(url: string): Promise<OpenStore> {
+async function openAccounts(url: string, plugins: LoadedPlugins): Promise<Opened> {
   if (url === "memory:") {
     const note =
       'no store was named: there is one account, "user" with the password "pencil"; --store file:PATH has others';
-    return { accounts: memoryAccounts({ user: "pencil" }), note };
+    return { accounts: memoryAccounts({ user: "pencil" }), mask: (text) => text, note };
   }
-  const [, scheme, path] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(url) ?? [];
-  if (scheme?.toLowerCase() === "file" && path) {
-    const file = path.replace(/^\/\/(?=\/)/, "");
-    const accounts = await openPasswdFile(file);
-    return {
-      accounts,
-      scramIterations: accounts.iterations.length > 0 ? accounts.iterations : undefined,
-      note: accounts.size === 0 ? `${file}: 0 accounts, so that nobody can log in` : undefined,
-    };
-  }
-  throw new CommandError("malformed-url", "the store is neither file:PATH nor memory:");
+  const { accounts, mask } = await openStore(url, { plugins });
+  // A file knows these of all its accounts.
+  const { size, iterations } = accounts as { readonly size?: unknown; readonly iterations?: unknown };
+  const counts = Array.isArray(iterations) ? iterations.filter((count) => count >= 4096) : [];
+  return {
+    accounts,
+    scramIterations: counts.length > 0 ? counts : undefined,
+    mask,
+    note: size === 0 ? "there are 0 accounts, so that nobody can log in; sasl user add makes one" : undefined,
+  };
 }
 
 async function certificateOf({ cert, key }: ServeOptions): Promise<{ cert: string; key: string } | undefined> {

@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import type { TokenVerifier } from "sasl-core";
 import type { JWTKeys } from "sasl-core/jwt";
 import { CommandError, usageError } from "../errors.js";
-import { unreadable } from "../passwd-file.js";
+import { unreadable } from "../files.js";
 
 /** As the argument parser gives them. */
 export interface TokenOptions {

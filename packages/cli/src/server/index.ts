@@ -13,6 +13,7 @@ import {
   type ExternalIdentity,
   isSASLError,
   type Mechanism,
+  type PasswordScheme,
   SASLFailure,
   SASLServer,
   type ServerEvent,
@@ -22,14 +23,16 @@ import {
   type Throttle,
   type TokenVerifier,
 } from "sasl-core";
+import type { LoadedPlugins } from "sasl-core/node";
 import { Sweep } from "sasl-lines";
 import { bareJid, normalizeDomain } from "sasl-xmpp";
+import { withPlugins } from "../known-mechanisms.js";
 import { type CertificatePair, makeCertificate } from "./certificate.js";
 import { CertificateFile } from "./certificate-file.js";
 import { clientNames } from "./client-names.js";
 import { Listeners } from "./listeners.js";
 import { Mailboxes, type MailboxLimits } from "./mailbox.js";
-import { mechanismsFor } from "./offered.js";
+import { offered, survey } from "./offered.js";
 import { imapService, type ServiceContext, smtpService, xmppService } from "./services.js";
 import { TlsLayer } from "./tls-layer.js";
 
@@ -66,7 +69,8 @@ export interface TestServerOptions {
   /** Domain of the accounts. Default `localhost`. */
   readonly domain?: string | undefined;
   /**
-   * What to offer. Default: everything that works for every account, without ANONYMOUS and what is obsolete. EXTERNAL
+   * What to offer. Default: everything that works for the accounts there are at the start (for the first 1000 of them),
+   * without ANONYMOUS and what is obsolete. A store that cannot be asked then gets what `sasl user add` makes. EXTERNAL
    * needs `clientCa`, bearer tokens need `tokens`; ANONYMOUS becomes the user `anonymous`.
    */
   readonly mechanisms?: readonly Mechanism[] | undefined;
@@ -76,12 +80,24 @@ export interface TestServerOptions {
   readonly certificate?: CertificatePair | undefined;
   /** Issuers of client certificates, PEM. Left out: clients are not asked for one. */
   readonly clientCa?: string | undefined;
+  /**
+   * What plug-ins bring: their mechanisms are there too, or take the place of those of the same name; their canonicalisers
+   * come after those of the server.
+   */
+  readonly plugins?: Pick<LoadedPlugins, "mechanisms" | "canonicalizers"> | undefined;
+  /** How one-way hashes of passwords are checked, such as `passwordSchemes` of `sasl-passwords`. Default: they are not. */
+  readonly passwordSchemes?: readonly PasswordScheme[] | undefined;
+  /** After a login with the password itself, store the verifiers that the account lacks. Default false. */
+  readonly autoTransition?: boolean | undefined;
   /** Judge of bearer tokens, such as `jwtVerifier` of `sasl-core/jwt`. */
   readonly tokens?: TokenVerifier | undefined;
   readonly prepare?: "saslprep" | "none" | undefined;
   /** At least 16 octets that keep the salts of unknown users the same over restarts. Default random. */
   readonly secret?: Uint8Array | undefined;
-  /** Counts of the accounts' SCRAM verifiers, each at least 4096: what names nobody has are shown. */
+  /**
+   * Counts of the accounts' SCRAM verifiers, each at least 4096: what names nobody has are shown. Default: those of some
+   * accounts that are there at the start.
+   */
   readonly scramIterations?: readonly number[] | undefined;
   /** How fast clients may try, such as `throttle()` of `sasl-throttle`. Default: as fast as they can. */
   readonly throttle?: Throttle | undefined;
@@ -151,10 +167,12 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
     report: (error) => options.onError?.(error),
   };
   const secret = options.secret ?? randomBytes(32);
-  const mechanisms = options.mechanisms ?? (await mechanismsFor(options.accounts));
+  const found = await survey(options.accounts, context.report);
+  const mechanisms = options.mechanisms ?? offered(withPlugins(options.plugins?.mechanisms ?? []), found);
+  const scramIterations = options.scramIterations ?? (found.iterations.length > 0 ? found.iterations : undefined);
   const make = (protocol: LoginEvent["protocol"]) => ({
     ...context,
-    server: saslServer(protocol, domain, secret, mechanisms, options),
+    server: saslServer(protocol, domain, secret, { ...options, mechanisms, scramIterations }),
   });
   const services = {
     imap: imapService(make("imap")),
@@ -202,15 +220,17 @@ function saslServer(
   service: LoginEvent["protocol"],
   domain: string,
   secret: Uint8Array,
-  mechanisms: readonly Mechanism[],
-  options: TestServerOptions,
+  options: TestServerOptions & { readonly mechanisms: readonly Mechanism[] },
 ): SASLServer {
-  const { accounts, tokens, prepare, allowPlaintext = false, scramIterations, throttle, onLogin } = options;
+  const { mechanisms, accounts, passwordSchemes, autoTransition, tokens, prepare, scramIterations, throttle } = options;
+  const { plugins, allowPlaintext = false, onLogin, onError } = options;
   const settings: ServerOptions = {
     service,
     host: domain,
     mechanisms,
     accounts,
+    passwordSchemes,
+    autoTransition,
     tokens,
     prepare,
     secret,
@@ -220,9 +240,11 @@ function saslServer(
     canonicalizers: [
       ...(prepare === "none" ? [] : [saslprepName]),
       service === "xmpp" ? bareJid([domain]) : stripRealm(domain),
+      ...(plugins?.canonicalizers ?? []),
     ],
     policy: { requireEncryption: !allowPlaintext },
     onOutcome: onLogin && ((event) => onLogin(loginEvent(service, event))),
+    onFault: onError,
   };
   return new SASLServer(settings);
 }

@@ -1,0 +1,63 @@
+/**
+ * `sasl user check`: whether a server would let somebody in with a password, and with which mechanisms it could.
+ *
+ * @module
+ */
+import { channelBinding, isSASLError, type Mechanism, SASLServer, saslError } from "sasl-core";
+import { plain } from "sasl-core/mechanisms";
+import { passwordSchemes } from "sasl-passwords";
+import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../../errors.js";
+import { withPlugins } from "../../known-mechanisms.js";
+import { type Io, printJson } from "../../output.js";
+import { passwordOf, type SecretOptions } from "../../secrets.js";
+import { CommandFailure } from "../facts.js";
+import { type Accounts, canonicalName, type UserOptions, withAccounts } from "./accounts.js";
+
+/** As the argument parser gives them. */
+export interface CheckOptions extends UserOptions, SecretOptions {}
+
+/** Runs PLAIN against a server on the store. @throws {CommandFailure} `refused` and whatever else such a server says. */
+export function check(name: string, options: CheckOptions, io: Io): Promise<ExitCode> {
+  return withAccounts(options, io, async (accounts) => {
+    const canonical = await canonicalName(name, accounts);
+    const found = await accounts.store.lookup(canonical, []);
+    const password = await passwordOf(options, `Password of ${oneLine(canonical)}:`, io);
+    const server = serverFor(accounts, options);
+    const connection = { secure: true, channelBinding: channelBinding({ "tls-exporter": new Uint8Array(32) }) };
+    const mechanisms = found === undefined ? [] : await ofTheStore(server.mechanismsFor(canonical, connection));
+    const facts = { name: canonical, mechanisms };
+    try {
+      await ofTheStore(tryPlain(server, name, password));
+    } catch (error) {
+      if (!isSASLError(error)) throw error;
+      const known = found === undefined ? saslError(error.code, "nobody has that name", { cause: error }) : error;
+      throw new CommandFailure(known, facts);
+    }
+    if (options.json) printJson(io, { ok: true, ...facts });
+    else io.stdout.write(`${oneLine(`${canonical} can log in, with ${mechanisms.join(", ")}`)}\n`);
+    return exitCodes.done;
+  });
+}
+
+function serverFor({ store, plugins, canonicalizers }: Accounts, { prep }: CheckOptions): SASLServer {
+  const mechanisms: readonly Mechanism[] = withPlugins(plugins.mechanisms);
+  return new SASLServer({ mechanisms, accounts: store, passwordSchemes, prepare: prep, canonicalizers });
+}
+
+async function tryPlain(server: SASLServer, name: string, password: string): Promise<void> {
+  if (password.includes("\0")) throw usageError("the password holds a NUL, which no password can");
+  const message = new TextEncoder().encode(["", name, password].join("\0"));
+  const { state } = await server.session({ secure: true }).initiate(plain.name, message);
+  if (state !== "success") throw new Error("PLAIN ended without a result");
+}
+
+/** What the store threw itself, out of what the server made of it. */
+async function ofTheStore<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    for (let at = error; at instanceof Error; at = at.cause) if (at instanceof CommandError) throw at;
+    if (!isSASLError(error) || error.detail === undefined) throw error;
+    throw saslError(error.code, error.detail, { cause: error });
+  }
+}
