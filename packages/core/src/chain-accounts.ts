@@ -29,8 +29,13 @@ export function chainAccounts(stores: readonly AccountStore[], options: ChainOpt
   const writable = stores.find((each) => each.store);
   const judge = stores.some((each) => each.checkPassword);
 
+  let closed: Promise<void> | undefined;
+  const open = (): readonly AccountStore[] => {
+    if (closed) throw new TypeError("the account store is closed");
+    return stores;
+  };
   const ownerOf = async (name: string): Promise<AccountStore | undefined> => {
-    for (const each of stores) if ((await each.lookup(name, ["disabled"])) !== undefined) return each;
+    for (const each of open()) if ((await each.lookup(name, ["disabled"])) !== undefined) return each;
     return undefined;
   };
 
@@ -38,13 +43,13 @@ export function chainAccounts(stores: readonly AccountStore[], options: ChainOpt
     async lookup(name, requests) {
       let found: Record<string, unknown> | undefined;
       let missing: readonly PropertyName[] = requests;
-      for (const each of stores) {
+      for (const each of open()) {
         if (found !== undefined && missing.length === 0) break;
         const some = await each.lookup(name, missing);
         if (some === undefined || some === null) continue;
         if (answer === "account") return some;
         // A lock in any of them holds.
-        found = { ...some, ...found, ...((found?.disabled || some.disabled) && { disabled: true }) };
+        found = { ...some, ...present(found), ...((found?.disabled || some.disabled) && { disabled: true }) };
         const have = found;
         missing = missing.filter((property) => have[property] === undefined);
       }
@@ -68,7 +73,7 @@ export function chainAccounts(stores: readonly AccountStore[], options: ChainOpt
     ...(stores.some((each) => each.list) && {
       async *list() {
         const seen = new Set<string>();
-        for (const each of stores) {
+        for (const each of open()) {
           for await (const name of each.list?.() ?? []) {
             if (!seen.has(name)) yield name;
             seen.add(name);
@@ -78,15 +83,25 @@ export function chainAccounts(stores: readonly AccountStore[], options: ChainOpt
     }),
     ...(judge && {
       async checkPassword(name: string, password: string) {
-        for (const each of stores) if (await each.checkPassword?.(name, password)) return true;
+        for (const each of open()) if (await each.checkPassword?.(name, password)) return true;
         return false;
       },
     }),
-    async close() {
-      const closed = await Promise.allSettled(stores.map(async (each) => each.close?.()));
-      for (const each of closed) if (each.status === "rejected") throw each.reason;
+    close() {
+      closed ??= closeAll(stores);
+      return closed;
     },
   };
+}
+
+/** What is there. A property that was removed may be named still, and must not hide what the next store has. */
+function present(found: Record<string, unknown> | undefined): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(found ?? {}).filter(([, value]) => value !== undefined));
+}
+
+async function closeAll(stores: readonly AccountStore[]): Promise<void> {
+  const closed = await Promise.allSettled(stores.map(async (each) => each.close?.()));
+  for (const each of closed) if (each.status === "rejected") throw each.reason;
 }
 
 /**
