@@ -22,7 +22,7 @@ const accountsHeld = 20_000;
 const connections = 10;
 const inThisProcess = "> SASLServer, with its clients in this process";
 const overTcp = "> sasl-imap server: the same";
-const harness = new URL("../../../tests/peers/dist/stores/postgresql.js", import.meta.url);
+const harness = new URL("../../../tests/peers/dist/", import.meta.url);
 
 /**
  * @typedef {object} Candidate
@@ -87,6 +87,7 @@ async function prepare(url, closing) {
   const accounts = await postgresAccounts(url, { maxConnections: connections });
   closing.push(() => accounts.close());
   const pool = new pg.Pool({ connectionString: url, max: connections });
+  pool.on("error", () => {}); // its connections may outlive it by a moment, and the database goes next
   closing.push(() => pool.end());
   await fill(accounts, pool);
 
@@ -159,23 +160,29 @@ async function fill(
 
 /** @returns {Promise<{ url: string, close: () => Promise<void> } | string>} or why there is none */
 async function startDatabase() {
-  if (!existsSync(harness)) return "PostgreSQL: tests/peers is not built";
-  const { postgresPrograms, startPostgres } = await import(harness.href);
+  const module = new URL("stores/postgresql.js", harness);
+  if (!existsSync(module)) return "PostgreSQL: tests/peers is not built";
+  const { Children } = await import(new URL("children.js", harness).href);
+  const { postgresPrograms, startPostgres } = await import(module.href);
   if (postgresPrograms() === undefined) return "PostgreSQL: not installed (apt-get install postgresql)";
   const folder = mkdtempSync(join(tmpdir(), "sasl-bench-"));
   chmodSync(folder, 0o755);
-  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const children = new Children();
+  const close = async () => {
+    await children.stopAll();
+    rmSync(folder, { recursive: true, force: true });
+  };
   try {
-    const database = await startPostgres(folder);
+    const database = await startPostgres(children, folder);
     return {
       url: database.url,
       async close() {
         await database.stop();
-        remove();
+        await close();
       },
     };
   } catch (error) {
-    remove();
+    await close();
     return `PostgreSQL: did not start: ${String(error).split("\n")[0]}`;
   }
 }
