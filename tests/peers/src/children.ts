@@ -4,6 +4,7 @@
  * @module
  */
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 
 /** How to run a program. */
 export interface RunOptions {
@@ -12,9 +13,20 @@ export interface RunOptions {
   /** Standard input stays open until the output matches; then `send` is written and it ends. */
   readonly answer?: { readonly after: RegExp; readonly send: string };
   readonly env?: Readonly<Record<string, string>>;
+  /** The folder to run in; default: this process's. */
+  readonly cwd?: string;
   readonly timeoutMs?: number;
   /** The last octets kept of each stream; default 64 KiB. */
   readonly keep?: number;
+}
+
+/** How to start a program that stays. */
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** User to run as, with the group of the same name; default: the one this process has. */
+  readonly user?: string | undefined;
+  /** What asks it to end; default `SIGTERM`. */
+  readonly stopSignal?: NodeJS.Signals;
 }
 
 /** What a program that ended left behind. */
@@ -28,7 +40,7 @@ export interface Finished {
 
 /** Every process this run started and that has not ended. */
 export class Children {
-  readonly #running = new Set<ChildProcess>();
+  readonly #running = new Map<ChildProcess, NodeJS.Signals>();
   #stopping = false;
 
   /**
@@ -40,8 +52,9 @@ export class Children {
     const { input = "", answer, timeoutMs = 20_000, keep = 65_536 } = options;
     if (this.#stopping) return Promise.resolve({ exit: null, stdout: "", stderr: "stopped", timedOut: false });
     return new Promise((resolve) => {
-      const child = spawn(command, args, { env: { ...process.env, LC_ALL: "C.UTF-8", ...options.env }, stdio: "pipe" });
-      this.#running.add(child);
+      const env = { ...process.env, LC_ALL: "C.UTF-8", ...options.env };
+      const child = spawn(command, args, { env, cwd: options.cwd, stdio: "pipe" });
+      this.#running.set(child, "SIGTERM");
       let stdout = "";
       let stderr = "";
       let timedOut = false;
@@ -78,14 +91,15 @@ export class Children {
     });
   }
 
-  /** Start a program that stays; its standard output is the caller's to read. */
-  start(
-    command: string,
-    args: readonly string[],
-    env: Readonly<Record<string, string>> = {},
-  ): ChildProcessWithoutNullStreams {
-    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: "pipe" });
-    this.#running.add(child);
+  /**
+   * Start a program that stays; its standard output is the caller's to read. It also ends with this process, however
+   * that ends.
+   */
+  start(command: string, args: readonly string[], options: StartOptions = {}): ChildProcessWithoutNullStreams {
+    const { env = {}, user, stopSignal = "SIGTERM" } = options;
+    const [program = "", ...rest] = [...launcher(stopSignal, user), command, ...args];
+    const child = spawn(program, rest, { env: { ...process.env, LC_ALL: "C.UTF-8", ...env }, stdio: "pipe" });
+    this.#running.set(child, stopSignal);
     child.once("close", () => this.#running.delete(child));
     return child;
   }
@@ -94,12 +108,21 @@ export class Children {
   async stopAll(): Promise<void> {
     this.#stopping = true;
     const left = [...this.#running];
-    for (const child of left) child.kill("SIGTERM");
-    const ends = left.map((child) => new Promise<void>((resolve) => child.once("close", () => resolve())));
+    for (const [child, signal] of left) child.kill(signal);
+    const ends = left.map(([child]) => new Promise<void>((resolve) => child.once("close", () => resolve())));
     const patience = setTimeout(() => {
-      for (const child of this.#running) child.kill("SIGKILL");
+      for (const child of this.#running.keys()) child.kill("SIGKILL");
     }, 2_000);
     await Promise.all(ends);
     clearTimeout(patience);
   }
+}
+
+const setpriv = "/usr/bin/setpriv";
+
+/** What goes before a command so that it runs as somebody else, and hears of it when this process dies (prctl(2)). */
+export function launcher(deathSignal: NodeJS.Signals, user?: string): string[] {
+  if (!existsSync(setpriv)) return [];
+  const as = user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, "--clear-groups"];
+  return [setpriv, ...as, `--pdeathsig=${deathSignal.replace(/^SIG/, "")}`, "--"];
 }

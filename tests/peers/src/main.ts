@@ -4,6 +4,7 @@
  * @module
  */
 import { existsSync } from "node:fs";
+import { accountsSide } from "./accounts-side.js";
 import { clientSide } from "./client-side.js";
 import { SaslLogin } from "./clients/sasl.js";
 import { type Options, readOptions, usage } from "./options.js";
@@ -50,6 +51,7 @@ async function runAll(run: Run, command: string): Promise<void> {
   const ours = new SaslLogin(children, command, run.scratch);
   await run.attempts(servers.flatMap((server) => clientSide(server, children, command, ours, others)));
   await serverSide(run, command, [ours, ...others], tools);
+  await accountsSide(run, command, [ours, ...others], tools);
 }
 
 /** A run that is stopped still stops what it started. */

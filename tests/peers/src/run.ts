@@ -23,12 +23,14 @@ import { makeCertificates } from "./tls-files.js";
 import type { Tool } from "./tools.js";
 import type { Attempt, Client } from "./types.js";
 
-const root = fileURLToPath(new URL("../../../", import.meta.url));
-const scriptsBeside = join(root, "../shared/peers");
-const defaultFile = join(root, "tests/peers/servers.json");
+/** The root of this checkout. */
+export const repository: string = fileURLToPath(new URL("../../../", import.meta.url));
+
+const scriptsBeside = join(repository, "../shared/peers");
+const defaultFile = join(repository, "tests/peers/servers.json");
 
 /** The command of this checkout, which needs the build. */
-export const builtCommand: string = join(root, "packages/cli/bin/sasl.js");
+export const builtCommand: string = join(repository, "packages/cli/bin/sasl.js");
 
 /** Everything one run holds. */
 export class Run {
@@ -110,10 +112,15 @@ export class Run {
     return found;
   }
 
-  /** Run attempts, or list them, as far as `--only` lets them through. */
-  async attempts(all: readonly Attempt[]): Promise<void> {
-    const chosen = all.filter(({ name }) => this.options.only.every((text) => name.includes(text)));
+  /** Whether `--only` lets an attempt through. */
+  wants(name: string): boolean {
+    return this.options.only.every((text) => name.includes(text));
+  }
+
+  /** Run attempts, or list them, as far as `--only` lets them through. @param width how many at a time; default `--jobs` */
+  async attempts(all: readonly Attempt[], width: number = this.options.jobs): Promise<void> {
+    const chosen = all.filter(({ name }) => this.wants(name));
     if (this.options.list) for (const { name } of chosen) this.report.note(name);
-    else await runAttempts(chosen, this.options.jobs, this.report, () => this.isOver);
+    else await runAttempts(chosen, width, this.report, () => this.isOver);
   }
 }

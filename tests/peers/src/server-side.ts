@@ -44,14 +44,14 @@ export async function serverSide(
   await run.attempts([
     ...boundAttempts({ ...facts, serve: bound }, clients),
     ...bindingAttempts(bound.endpoint("xmpp", "starttls")),
-    ...sessionAttempts(bound, children, tools),
+    ...sessionAttempts(bound, children, tools, ["PLAIN", "CRAM-MD5"]),
     ...unboundAttempts({ ...facts, serve: unbound }, clients),
   ]);
   await run.attempts([ending("SIGTERM", bound), ending("SIGINT", unbound)]);
 }
 
 /** The command ends by itself, and in order, when told to. */
-function ending(signal: "SIGTERM" | "SIGINT", serve: Serve): Attempt {
+export function ending(signal: "SIGTERM" | "SIGINT", serve: Serve): Attempt {
   return {
     name: `${serve.name} ends with exit 0 on ${signal}`,
     async run() {

@@ -1,21 +1,29 @@
 /**
- * The client programs: which are here, and their installation by apt where that is possible.
+ * The programs this harness runs itself: which are here, and their installation by apt where that is possible.
  *
  * @module
  */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import type { Children } from "./children.js";
 import { cyrusFolder } from "./clients/cyrus.js";
 import { debianPython } from "./clients/slixmpp.js";
 import type { Report } from "./report.js";
 
 /** A client program of the harness. */
-export type Tool = "gsasl" | "curl" | "swaks" | "cyrus" | "slixmpp" | "openssl";
+type ClientTool = "gsasl" | "curl" | "swaks" | "cyrus" | "slixmpp" | "openssl";
+
+/** A server that the harness starts with a configuration of its own. */
+type ServerTool = "postgresql" | "slapd" | "redis" | "dovecot" | "prosody" | "ejabberd";
+
+/** A program of the harness. */
+export type Tool = ClientTool | ServerTool;
 
 interface Source {
   readonly packages: readonly string[];
   /** A command that succeeds when the program is there. */
   readonly probe: readonly [command: string, ...args: string[]];
+  /** What its installation would ask, as `debconf-set-selections` reads it. */
+  readonly answers?: string;
 }
 
 const sources: Readonly<Record<Tool, Source>> = {
@@ -28,6 +36,16 @@ const sources: Readonly<Record<Tool, Source>> = {
   },
   slixmpp: { packages: ["python3-slixmpp"], probe: [debianPython, "-c", "import slixmpp"] },
   openssl: { packages: ["openssl"], probe: ["openssl", "version"] },
+  postgresql: { packages: ["postgresql"], probe: ["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"] },
+  slapd: {
+    packages: ["slapd", "ldap-utils"],
+    probe: ["sh", "-c", "test -x /usr/sbin/slapd && command -v ldapadd"],
+    answers: "slapd slapd/no_configuration boolean true",
+  },
+  redis: { packages: ["redis-server"], probe: ["redis-server", "--version"] },
+  dovecot: { packages: ["dovecot-core", "dovecot-imapd"], probe: ["test", "-x", "/usr/lib/dovecot/imap-login"] },
+  prosody: { packages: ["prosody"], probe: ["sh", "-c", "command -v prosody && command -v prosodyctl"] },
+  ejabberd: { packages: ["ejabberd"], probe: ["sh", "-c", "command -v ejabberdctl"] },
 };
 
 /** Find every tool, install what is missing, report what stays missing. @returns the tools there are. */
@@ -41,8 +59,7 @@ export async function findTools(children: Children, install: boolean, report: Re
   for (const tool of wanted) if (await here(tool)) found.add(tool);
   const absent = wanted.filter((tool) => !found.has(tool));
   if (absent.length === 0) return found;
-  const packages = absent.flatMap((tool) => sources[tool].packages);
-  const why = install ? await aptInstall(children, packages, report) : "not installed here";
+  const why = install ? await aptInstall(children, absent, report) : "not installed here";
   for (const tool of absent) {
     if (await here(tool)) found.add(tool);
     else report.missing(tool, why ?? `not there after the installation of ${sources[tool].packages.join(" ")}`);
@@ -50,26 +67,32 @@ export async function findTools(children: Children, install: boolean, report: Re
   return found;
 }
 
+/** Where Debian asks whether a service may start; 101 is no. */
+const policyFile = "/usr/sbin/policy-rc.d";
+
 /** @returns why nothing was installed, or nothing. */
-async function aptInstall(
-  children: Children,
-  packages: readonly string[],
-  report: Report,
-): Promise<string | undefined> {
+async function aptInstall(children: Children, tools: readonly Tool[], report: Report): Promise<string | undefined> {
+  const packages = tools.flatMap((tool) => sources[tool].packages);
   if (!existsSync("/usr/bin/apt-get")) return "not installed, and there is no apt here";
   if (process.getuid?.() !== 0) return `not installed; as root: apt-get install ${packages.join(" ")}`;
   report.note(`installing ${packages.join(" ")}`);
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
   const apt = (...args: string[]): ReturnType<Children["run"]> =>
-    children.run("apt-get", ["-q", "-o", "DPkg::Lock::Timeout=300", ...args], {
-      env: { DEBIAN_FRONTEND: "noninteractive" },
-      timeoutMs: 300_000,
-    });
+    children.run("apt-get", ["-q", "-o", "DPkg::Lock::Timeout=300", ...args], { env, timeoutMs: 600_000 });
   const install = (): ReturnType<Children["run"]> => apt("install", "-y", "--no-install-recommends", ...packages);
-  let result = await install();
-  if (result.exit !== 0) {
-    await apt("update");
-    result = await install();
+  const answers = tools.map((tool) => sources[tool].answers ?? "").join("\n");
+  await children.run("debconf-set-selections", [], { input: `${answers.trim()}\n`, env });
+  const guarded = !existsSync(policyFile);
+  if (guarded) writeFileSync(policyFile, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    let result = await install();
+    if (result.exit !== 0) {
+      await apt("update");
+      result = await install();
+    }
+    if (result.exit === 0) return undefined;
+    return `apt-get failed: ${result.stderr.trim().split("\n").at(-1)}`;
+  } finally {
+    if (guarded) rmSync(policyFile, { force: true });
   }
-  if (result.exit === 0) return undefined;
-  return `apt-get failed: ${result.stderr.trim().split("\n").at(-1)}`;
 }

@@ -45,7 +45,7 @@ export function boundAttempts(facts: ServeFacts, clients: readonly Client[]): At
       ...rowsAt(facts, client, protocol, "starttls"),
       ...rowsAt(facts, client, protocol, "implicit"),
     ]);
-    return attempts(rows, client, facts.serve);
+    return servedAttempts(rows, client, facts.serve);
   });
 }
 
@@ -64,11 +64,12 @@ export function unboundAttempts({ serve, tokens }: ServeFacts, clients: readonly
         ];
       }),
     );
-    return attempts(rows, client, serve);
+    return servedAttempts(rows, client, serve);
   });
 }
 
-function attempts(rows: readonly Row[], client: Client, serve: Serve): Attempt[] {
+/** The rows this client can try; what the server itself said of each login has to agree. */
+export function servedAttempts(rows: readonly Row[], client: Client, serve: Serve): Attempt[] {
   return rows
     .filter(({ endpoint, login }) => client.cannot(endpoint, login) === undefined)
     .map((row) => attemptOf(row, client, () => checkReport(row, serve, reportedMechanism(row, client))));

@@ -18,10 +18,15 @@ const user = "alice";
 const password = passwordOf(user);
 const mail = "From: a@localhost\r\nTo: b@localhost\r\nSubject: hello\r\n\r\nhello\r\n.\r\nmore\r\n";
 
-/** Whole sessions with the tools there are. */
-export function sessionAttempts(serve: Serve, children: Children, tools: ReadonlySet<Tool>): Attempt[] {
+/** Whole sessions with the tools there are. @param mechanisms for Python, which knows PLAIN and CRAM-MD5 */
+export function sessionAttempts(
+  serve: Serve,
+  children: Children,
+  tools: ReadonlySet<Tool>,
+  mechanisms: readonly string[],
+): Attempt[] {
   return [
-    ...(tools.has("slixmpp") ? pythonSessions(serve, children) : []),
+    ...(tools.has("slixmpp") ? pythonSessions(serve, children, mechanisms) : []),
     ...(tools.has("curl") ? curlSessions(serve, children) : []),
     ...(tools.has("swaks") ? swaksSessions(serve, children) : []),
   ];
@@ -37,13 +42,13 @@ function attempt(name: string, run: () => Promise<Finished>, good: (finished: Fi
   };
 }
 
-function pythonSessions(serve: Serve, children: Children): Attempt[] {
+function pythonSessions(serve: Serve, children: Children, mechanisms: readonly string[]): Attempt[] {
   return (["imap", "smtp"] as const).flatMap((protocol) =>
     (["starttls", "implicit"] as const).flatMap((channel) =>
-      ["PLAIN", "CRAM-MD5"].map((mechanism) => {
+      mechanisms.map((mechanism) => {
         const { host, port, ca } = serve.endpoint(protocol, channel);
         const input = JSON.stringify({ protocol, channel, mechanism, host, port, ca, user, password });
-        const name = `serve ${protocol} ${channel} whole session ${mechanism} ${user}, by Python's ${protocol}lib`;
+        const name = `${serve.name} ${protocol} ${channel} whole session ${mechanism} ${user}, by Python's ${protocol}lib`;
         const run = (): Promise<Finished> => children.run(debianPython, [pythonProgram], { input });
         return attempt(name, run, ({ stdout }) => stdout.trim() === "done");
       }),
@@ -62,17 +67,17 @@ function curlSessions(serve: Serve, children: Children): Attempt[] {
   send.push("--upload-file", "-", `smtps://${smtp.host}:${smtp.port}/`);
   return [
     attempt(
-      "serve imap list, by curl",
+      `${serve.name} imap list, by curl`,
       () => children.run("curl", list),
       ({ exit, stdout }) => exit === 0 && /INBOX/.test(stdout),
     ),
     attempt(
-      "serve imap examine, by curl",
+      `${serve.name} imap examine, by curl`,
       () => children.run("curl", select),
       ({ exit, stdout }) => exit === 0 && /^\* \d+ EXISTS/im.test(stdout),
     ),
     attempt(
-      "serve smtp send a mail, by curl",
+      `${serve.name} smtp send a mail, by curl`,
       () => children.run("curl", send, { input: mail }),
       ({ exit }) => exit === 0,
     ),
@@ -105,7 +110,7 @@ function swaksSessions(serve: Serve, children: Children): Attempt[] {
   );
   return [
     attempt(
-      "serve smtp send a mail, by swaks",
+      `${serve.name} smtp send a mail, by swaks`,
       () => children.run("swaks", args),
       ({ exit }) => exit === 0,
     ),

@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { type Children, type Finished, launcher } from "../children.js";
+import { Daemon, freePort } from "../daemon.js";
 
 /** A database of this run alone. */
 export interface Postgres {
@@ -16,17 +15,19 @@ export interface Postgres {
   readonly url: string;
   /** The same over its Unix socket, without a password. */
   readonly socketUrl: string;
+  readonly port: number;
   /** As an operator does, in the middle of whatever is under way; the data stays. */
   stop(): Promise<void>;
   start(): Promise<void>;
   restart(): Promise<void>;
+  /** Runs SQL as `psql` does, as somebody with a password, or as the owner of everything. */
+  psql(sql: string, as?: { readonly user: string; readonly password: string }): Promise<Finished>;
 }
 
-const exec = promisify(execFile);
 const versions = "/usr/lib/postgresql";
-const user = "sasl";
+const owner = "sasl";
 
-/** The folder with `initdb` and `pg_ctl` of the newest version here, or nothing where there is none. */
+/** The folder with `initdb` and `postgres` of the newest version here, or nothing where there is none. */
 export function postgresPrograms(): string | undefined {
   if (!existsSync(versions)) return undefined;
   const newest = readdirSync(versions).sort((a, b) => Number(b) - Number(a));
@@ -39,56 +40,48 @@ export function postgresPrograms(): string | undefined {
  * @param folder of this run, which other users can enter; everything is below `postgresql` in it.
  * @throws when the programs are missing (`apt-get install postgresql`) or do not start.
  */
-export async function startPostgres(folder: string): Promise<Postgres> {
+export async function startPostgres(children: Children, folder: string): Promise<Postgres> {
   const programs = postgresPrograms();
   if (programs === undefined) throw new Error("PostgreSQL is not installed: apt-get install postgresql");
   const home = join(folder, "postgresql");
   const data = join(home, "data");
   const passwordFile = join(home, "password");
   const password = randomBytes(12).toString("hex");
+  const user = process.getuid?.() === 0 ? "postgres" : undefined;
   mkdirSync(home, { recursive: true, mode: 0o700 });
   writeFileSync(passwordFile, password);
-  const asRoot = process.getuid?.() === 0;
-  if (asRoot) {
-    const ids = await Promise.all(["-u", "-g"].map((which) => exec("id", [which, "postgres"])));
-    const [uid, gid] = ids.map(({ stdout }) => Number(stdout));
-    for (const path of [home, passwordFile]) chownSync(path, uid ?? 0, gid ?? 0);
-  }
-  const run = async (program: string, ...args: string[]): Promise<void> => {
-    const command = [join(programs, program), ...args];
-    const [file = "", ...rest] = asRoot ? ["runuser", "-u", "postgres", "--", ...command] : command;
-    await exec(file, rest, { cwd: home, timeout: 60_000, env: { ...process.env, LC_ALL: "C.UTF-8" } });
-  };
-  await run(
-    "initdb",
-    ...["--pgdata", data, "--username", user, "--pwfile", passwordFile, "--encoding", "UTF8", "--no-sync"],
+  if (user !== undefined) await must(children, ["chown", "-R", `${user}:${user}`, home]);
+  await must(children, [
+    ...(user === undefined ? [] : launcher("SIGTERM", user)),
+    ...[join(programs, "initdb"), "--pgdata", data, "--username", owner, "--pwfile", passwordFile],
+    ...["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
     ...["--auth-local", "trust", "--auth-host", "scram-sha-256"],
-  );
+  ]);
   rmSync(passwordFile);
   const port = await freePort();
-  const settings = `-p ${port} -k ${home} -c listen_addresses=127.0.0.1 -c fsync=off`;
-  const control = (...args: string[]): Promise<void> => run("pg_ctl", "--wait", "--silent", "--pgdata", data, ...args);
-  const start = (): Promise<void> => control("--log", join(home, "log"), "--options", settings, "start");
-  const stop = (): Promise<void> => control("--mode", "fast", "stop");
-  await start();
+  const ready = async (): Promise<boolean> =>
+    (await children.run(join(programs, "pg_isready"), ["--host", home, "--port", String(port)])).exit === 0;
+  const args = ["-D", data, "-p", String(port), "-k", home, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"];
+  // SIGINT is its fast shutdown; SIGTERM would wait for everybody to leave.
+  const daemon = new Daemon(children, { command: join(programs, "postgres"), args, user, stopSignal: "SIGINT", ready });
+  await daemon.start();
   return {
-    url: `postgres://${user}:${password}@127.0.0.1:${port}/postgres`,
-    socketUrl: `postgres://${user}@/postgres?host=${encodeURIComponent(home)}&port=${port}`,
-    start,
-    stop,
-    async restart() {
-      await stop();
-      await start();
+    url: `postgres://${owner}:${password}@127.0.0.1:${port}/postgres`,
+    socketUrl: `postgres://${owner}@/postgres?host=${encodeURIComponent(home)}&port=${port}`,
+    port,
+    start: () => daemon.start(),
+    stop: () => daemon.stop(),
+    restart: () => daemon.restart(),
+    psql(sql, as = { user: owner, password }) {
+      const to = ["--host", "127.0.0.1", "--port", String(port), "--username", as.user, "--dbname", "postgres"];
+      const how = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"];
+      const env = { PGPASSWORD: as.password, PGPASSFILE: "/nonexistent" };
+      return children.run(join(programs, "psql"), [...to, ...how], { input: sql, env });
     },
   };
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
+async function must(children: Children, [command = "", ...args]: readonly string[]): Promise<void> {
+  const { exit, stdout, stderr } = await children.run(command, args, { timeoutMs: 60_000 });
+  if (exit !== 0) throw new Error(`${command} ${args[0]}: ${`${stdout}${stderr}`.trim().slice(-300)}`);
 }

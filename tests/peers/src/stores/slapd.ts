@@ -3,14 +3,13 @@
  *
  * @module
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { accounts } from "../accounts.js";
+import type { Children, Finished } from "../children.js";
+import { Daemon, freePort, listens } from "../daemon.js";
 
 /** A directory of this run alone. */
 export interface Slapd {
@@ -25,17 +24,21 @@ export interface Slapd {
   readonly base: string;
   /** The same accounts with nothing but `userPassword`. */
   readonly bindOnlyBase: string;
+  /** Empty at first. */
+  readonly emptyBase: string;
   /** A file of the authority that signed the certificate, PEM. */
   readonly ca: string;
   /** As an operator does, in the middle of whatever is under way; the data stays. */
   stop(): Promise<void>;
   start(): Promise<void>;
   restart(): Promise<void>;
+  /** Adds entries as `ldapadd` does, over the wire, as somebody who may. @param ldif of entries below {@link emptyBase}. */
+  add(ldif: string): Promise<Finished>;
 }
 
-const exec = promisify(execFile);
 const program = "/usr/sbin/slapd";
 const suffix = "dc=example,dc=org";
+const adminDn = `cn=admin,${suffix}`;
 const certificates = fileURLToPath(new URL("../../../../packages/core/test/certificates/", import.meta.url));
 
 /** Whether there is one on this machine. */
@@ -49,34 +52,25 @@ export function hasSlapd(): boolean {
  * @param folder of this run; everything is below `slapd` in it.
  * @throws when it is not installed (`apt-get install slapd`) or does not start.
  */
-export async function startSlapd(folder: string): Promise<Slapd> {
+export async function startSlapd(children: Children, folder: string): Promise<Slapd> {
   if (!hasSlapd()) throw new Error("slapd is not installed: apt-get install slapd");
   const home = join(folder, "slapd");
   const password = randomBytes(12).toString("hex");
+  const adminPassword = randomBytes(12).toString("hex");
   const bindDn = `cn=service,${suffix}`;
   mkdirSync(join(home, "data"), { recursive: true, mode: 0o700 });
   const config = join(home, "slapd.conf");
   const data = join(home, "accounts.ldif");
-  writeFileSync(config, configuration(home, bindDn), { mode: 0o600 });
+  writeFileSync(config, configuration(home, bindDn, adminPassword), { mode: 0o600 });
   writeFileSync(data, ldif(bindDn, password), { mode: 0o600 });
-  await exec("/usr/sbin/slapadd", ["-q", "-f", config, "-l", data], { timeout: 60_000 });
+  const added = await children.run("/usr/sbin/slapadd", ["-q", "-f", config, "-l", data], { timeoutMs: 60_000 });
+  if (added.exit !== 0) throw new Error(`slapadd: ${added.stderr.trim().slice(-300)}`);
   const port = await freePort();
   const url = `ldap://127.0.0.1:${port}`;
   const socketUrl = `ldapi://${encodeURIComponent(join(home, "ldapi"))}`;
-  let child: ChildProcess | undefined;
-  const start = async (): Promise<void> => {
-    child = spawn(program, ["-d", "0", "-f", config, "-h", `${url} ${socketUrl}`], { stdio: "ignore" });
-    await listening(child, port);
-  };
-  const stop = async (): Promise<void> => {
-    const running = child;
-    child = undefined;
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
-    const ended = new Promise((resolve) => running.once("close", resolve));
-    running.kill("SIGTERM");
-    await ended;
-  };
-  await start();
+  const args = ["-d", "0", "-f", config, "-h", `${url} ${socketUrl}`];
+  const daemon = new Daemon(children, { command: program, args, ready: () => listens(port) });
+  await daemon.start();
   return {
     url,
     socketUrl,
@@ -84,17 +78,41 @@ export async function startSlapd(folder: string): Promise<Slapd> {
     password,
     base: `ou=people,${suffix}`,
     bindOnlyBase: `ou=bind,${suffix}`,
+    emptyBase: `ou=added,${suffix}`,
     ca: join(certificates, "ecdsa-sha256.cert.pem"),
-    start,
-    stop,
-    async restart() {
-      await stop();
-      await start();
+    start: () => daemon.start(),
+    stop: () => daemon.stop(),
+    restart: () => daemon.restart(),
+    add(entries) {
+      const login = ["-x", "-H", url, "-D", adminDn, "-w", adminPassword];
+      return children.run("ldapadd", login, { input: entries });
     },
   };
 }
 
-function configuration(home: string, bindDn: string): string {
+/**
+ * The URL of a store of accounts in it.
+ *
+ * @param folder where the file with the service's password goes
+ */
+export function ldapUrl(
+  { url, bindDn, password, ca }: Slapd,
+  base: string,
+  folder: string,
+  { starttls = false }: { readonly starttls?: boolean } = {},
+): string {
+  const passwordFile = join(folder, "ldap-password");
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+  const extensions = [
+    `bindname=${encodeURIComponent(bindDn)}`,
+    `x-password-file=${encodeURIComponent(passwordFile)}`,
+    ...(starttls ? ["x-starttls", `x-ca-file=${encodeURIComponent(ca)}`] : []),
+  ];
+  const server = starttls ? url.replace("127.0.0.1", "localhost") : url; // the name in its certificate
+  return `${server}/${base}????${extensions.join(",")}`;
+}
+
+function configuration(home: string, bindDn: string, adminPassword: string): string {
   const schemas = ["core", "cosine", "inetorgperson"].map((name) => `include /etc/ldap/schema/${name}.schema`);
   return `${schemas.join("\n")}
 # RFC 3112 §4, with a syntax that this server knows.
@@ -112,6 +130,8 @@ TLSCertificateKeyFile ${join(certificates, "ec-p256.key.pem")}
 database mdb
 maxsize 67108864
 suffix "${suffix}"
+rootdn "${adminDn}"
+rootpw ${adminPassword}
 directory ${join(home, "data")}
 index uid eq
 dbnosync
@@ -142,6 +162,7 @@ function ldif(bindDn: string, password: string): string {
     unit("people"),
     unit("bind"),
     unit("more"),
+    unit("added"),
     // Prepared, as a bind brings them (RFC 4513 §5.1.3); of what SASLprep does, NFKC is all that changes these passwords.
     ...accounts.flatMap(({ name, typed }) => {
       const prepared = typed.normalize("NFKC");
@@ -184,42 +205,4 @@ function salted(password: string): string {
   const salt = randomBytes(8);
   const digest = createHash("sha1").update(password).update(salt).digest();
   return `{SSHA}${Buffer.concat([digest, salt]).toString("base64")}`;
-}
-
-/** @throws when it ends instead. */
-async function listening(child: ChildProcess, port: number): Promise<void> {
-  let ended = false;
-  child.once("close", () => {
-    ended = true;
-  });
-  child.once("error", () => {
-    ended = true;
-  });
-  for (let attempt = 0; attempt < 200 && !ended; attempt++) {
-    if (await answers(port)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  child.kill("SIGKILL");
-  throw new Error("slapd did not start");
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
