@@ -34,6 +34,15 @@ describe("exit codes", () => {
       });
     });
   }
+  const ofAccounts: readonly CommandErrorCode[] = [
+    ...(["account-exists", "no-such-account", "store-failed", "not-supported"] as const),
+    ...(["not-exportable", "import-incomplete"] as const),
+  ];
+  for (const code of ofAccounts) {
+    test(`2 for ${code}`, () => {
+      expect(describeError(new CommandError(code, "x"))).toMatchObject({ exitCode: 2, report: { kind: "StoreError" } });
+    });
+  }
   for (const code of usage) {
     test(`64 for ${code}`, () => {
       expect(describeError(new CommandError(code, "x"))).toMatchObject({

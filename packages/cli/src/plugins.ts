@@ -13,11 +13,10 @@ import { CommandError } from "./errors.js";
  * @throws {CommandError} for the first that cannot be used: which field of which module, and what was expected.
  */
 export async function loadNamed(modules: readonly string[]): Promise<LoadedPlugins> {
-  try {
-    return await loadPlugins(modules);
-  } catch (error) {
-    throw isPluginError(error)
-      ? new CommandError("malformed-file", `plug-in ${error.message}`, { cause: error })
-      : error;
-  }
+  const loaded = await loadPlugins(modules).catch(refuse);
+  return { ...loaded, close: () => loaded.close().catch(refuse) };
+}
+
+function refuse(error: unknown): never {
+  throw isPluginError(error) ? new CommandError("malformed-file", `plug-in ${error.message}`, { cause: error }) : error;
 }

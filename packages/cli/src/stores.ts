@@ -28,7 +28,7 @@ export interface OpenStore {
   /** Takes the password of the URL out of texts. */
   readonly mask: Mask;
   /** Path of the file that was made for it. */
-  readonly made: string | undefined;
+  readonly made?: string | undefined;
 }
 
 /** How to open a store. */
@@ -51,7 +51,7 @@ export async function openStore(url: string, options: OpenStoreOptions): Promise
   const kind = await storeFor(scheme, options.plugins.stores);
   let made: string | undefined;
   try {
-    return { accounts: await kind.open(url), mask, made };
+    return { accounts: await kind.open(url), mask };
   } catch (error) {
     made = options.create === true && scheme === "file" ? missingPath(error) : undefined;
     if (made === undefined) throw openingFault(error, scheme, mask);
@@ -107,6 +107,26 @@ export function faultText(error: unknown): string {
   const detail = isSASLError(error) ? error.detail : undefined;
   if (detail === undefined || detail === error.message) return oneLine(error.message);
   return oneLine(`${error.message}: ${detail}`);
+}
+
+/**
+ * Works on a store and closes it, whatever came of the work.
+ *
+ * @throws what the work throws, or else {CommandError} `store-failed` when the store does not close.
+ */
+export async function closing<T>({ accounts, mask }: OpenStore, work: () => Promise<T>): Promise<T> {
+  const close = async (): Promise<void> => accounts.close?.();
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    await close().catch(() => {}); // the first fault is the one to tell
+    throw error;
+  }
+  await close().catch((error: unknown) => {
+    throw faultAtWork(error, mask);
+  });
+  return result;
 }
 
 /**

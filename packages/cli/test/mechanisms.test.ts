@@ -47,6 +47,11 @@ const bad: readonly [why: string, source: string, text: RegExp][] = [
     one('mechanisms: [{ name: "X", flow: "either", security: [], source: "x" }]'),
     /neither a client nor/,
   ],
+  [
+    "does not let go",
+    one('canonicalizers: [{ name: "x", canonicalize() {} }], dispose() { throw new Error("stuck"); }'),
+    /it did not let go: stuck/,
+  ],
   ["has a broken store", one('stores: [{ name: "x", schemes: "x" }]'), /stores\[0\]\.schemes is "x"; expected a list/],
 ];
 

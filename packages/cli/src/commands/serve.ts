@@ -4,7 +4,7 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { type AccountStore, type Mechanism, memoryAccounts } from "sasl-core";
+import { type Mechanism, memoryAccounts } from "sasl-core";
 import type { LoadedPlugins } from "sasl-core/node";
 import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
 import { unreadable } from "../files.js";
@@ -13,7 +13,7 @@ import type { Mask } from "../masking.js";
 import { type Io, jsonLine } from "../output.js";
 import { loadNamed } from "../plugins.js";
 import { type LoginEvent, type ServiceName, serviceNames, startServer, type TestServer } from "../server/index.js";
-import { faultText, openStore } from "../stores.js";
+import { closing, faultText, type OpenStore, openStore } from "../stores.js";
 import { checkPair, readCertificates, readPem } from "./connection-options.js";
 import { EventLog } from "./event-log.js";
 import { chooseServed } from "./served-mechanisms.js";
@@ -54,11 +54,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<ExitCode> {
   const plugins = await loadNamed(options.plugin);
   try {
     const opened = await openAccounts(options.store, plugins);
-    try {
-      return await run({ ...options, ports }, plugins, opened, io);
-    } finally {
-      await opened.accounts.close?.();
-    }
+    return await closing(opened, () => run({ ...options, ports }, plugins, opened, io));
   } finally {
     await plugins.close();
   }
@@ -159,10 +155,8 @@ function unusable(mechanisms: readonly Mechanism[] = [], { clientCa, jwtKey, jwk
 }
 
 /** A store, what servers should know of it, and what people should. */
-interface Opened {
-  readonly accounts: AccountStore;
+interface Opened extends OpenStore {
   readonly scramIterations?: readonly number[] | undefined;
-  readonly mask: Mask;
   readonly note?: string | undefined;
 }
 

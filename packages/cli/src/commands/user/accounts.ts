@@ -6,10 +6,9 @@
 import { type AccountStore, type Canonicalizer, isSASLError, saslprepName } from "sasl-core";
 import type { LoadedPlugins } from "sasl-core/node";
 import { CommandError, type ExitCode, oneLine, usageError } from "../../errors.js";
-import type { Mask } from "../../masking.js";
 import type { Io } from "../../output.js";
 import { loadNamed } from "../../plugins.js";
-import { guarded, openStore } from "../../stores.js";
+import { closing, guarded, openStore } from "../../stores.js";
 
 /** As the argument parser gives them. */
 export interface UserOptions {
@@ -23,8 +22,6 @@ export interface UserOptions {
 export interface Accounts {
   readonly store: AccountStore;
   readonly plugins: LoadedPlugins;
-  /** Takes the password of the store's URL out of texts. */
-  readonly mask: Mask;
   /** The rules for names, in order. */
   readonly canonicalizers: readonly Canonicalizer[];
 }
@@ -38,13 +35,11 @@ export async function withAccounts(
   const plugins = await loadNamed(options.plugin);
   try {
     const opened = await openStore(options.store, { plugins, create: options.create });
-    try {
-      if (opened.made !== undefined) io.stderr.write(oneLine(`sasl user: made the file ${opened.made}`).concat("\n"));
+    return await closing(opened, () => {
+      if (opened.made !== undefined) io.stderr.write(`${oneLine(`sasl user: made the file ${opened.made}`)}\n`);
       const canonicalizers = [...(options.prep === "none" ? [] : [saslprepName]), ...plugins.canonicalizers];
-      return await work({ store: guarded(opened), plugins, mask: opened.mask, canonicalizers });
-    } finally {
-      await opened.accounts.close?.();
-    }
+      return work({ store: guarded(opened), plugins, canonicalizers });
+    });
   } finally {
     await plugins.close();
   }

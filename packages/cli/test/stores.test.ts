@@ -1,0 +1,218 @@
+import { appendFileSync, chmodSync, readFileSync, rmSync } from "node:fs";
+import { Readable } from "node:stream";
+import { afterAll, describe, expect, test } from "vitest";
+import { main } from "../src/main.js";
+import { Collector, Folder, password, type Run, sasl } from "./support.js";
+
+const folder = new Folder();
+afterAll(() => folder.remove());
+const passwordFile = folder.file("password", password);
+const hidden = "hunter2hunter2";
+
+/** A store that is down as long as there is a file of that name, and says too much. Names may not begin with `root`. */
+const plugin = folder.file(
+  "plugin.mjs",
+  `import { existsSync } from "node:fs";
+  const down = () => existsSync(new URL("down", import.meta.url));
+  export const saslPlugin = {
+    apiVersion: 1,
+    canonicalizers: [{ name: "lower", canonicalize: (name) => name.toLowerCase() }],
+    stores: [{
+      name: "flaky",
+      schemes: ["flaky"],
+      open(url) {
+        if (url.endsWith("/closed")) throw new Error("cannot connect to " + url);
+        const held = new Map();
+        const check = () => { if (down()) throw new Error("lost connection to " + url); };
+        return {
+          lookup(name) { check(); return name === "alice" ? { userPassword: ${JSON.stringify(password)} } : undefined; },
+          async *list() { check(); yield "alice"; },
+          close() { check(); },
+        };
+      },
+    }],
+  };`,
+);
+const store = ["--plugin", plugin, "--store", `flaky://admin:${hidden}@db.example/accounts`];
+const down = (): string => folder.file("down", "");
+
+interface Served {
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into it and compare
+  readonly ready: any;
+  readonly stdout: Collector;
+  readonly stderr: Collector;
+  stop(): Promise<number>;
+}
+
+async function serve(...argv: string[]): Promise<Served> {
+  const [stdout, stderr, control] = [new Collector(), new Collector(), new AbortController()];
+  const done = main(["serve", "--json", ...argv], { stdin: Readable.from([]), stdout, stderr, stop: control.signal });
+  const first = await Promise.race([
+    stdout.until(/^(.*)\n/),
+    done.then((code) => Promise.reject(new Error(`exit ${code}: ${stderr.text}`))),
+  ]);
+  const stop = (): Promise<number> => {
+    control.abort();
+    return done;
+  };
+  return { ready: JSON.parse(first[1] as string), stdout, stderr, stop };
+}
+
+const login = (url: string, ca: string, ...more: string[]): Promise<Run> =>
+  sasl(["login", url, "--ca", ca, "--json", "--password-file", passwordFile, ...more]);
+
+describe("sasl serve on a store of a plug-in", () => {
+  test("R-STO-04 one that is down is told of as temporary in each protocol, and works when it is back", async () => {
+    down();
+    const { ready, stdout, stderr, stop } = await serve("--imap", "0", "--smtp", "0", "--xmpp", "0", ...store);
+    expect(stderr.text).toMatch(/^sasl serve: lost connection to flaky:.*\n$/);
+    const said: readonly [url: string, peer: RegExp][] = [
+      [`imap://alice@localhost:${ready.imap}`, /^NO \[UNAVAILABLE\]/],
+      [`smtp://alice@localhost:${ready.smtp}`, /^454 4\.7\.0/],
+      [`xmpp://alice@localhost:${ready.xmpp}`, /^temporary-auth-failure/],
+    ];
+    for (const [url, peer] of said) {
+      const { code, json } = await login(url, ready.ca);
+      expect(json).toMatchObject({ ok: false, error: { kind: "SASLFailure", code: "temporary" } });
+      expect(json.error.peer).toMatch(peer);
+      expect(code).toBe(2);
+    }
+    rmSync(`${folder.path}/down`);
+    for (const [url] of said) expect((await login(url, ready.ca)).code).toBe(0);
+    expect(await stop()).toBe(0);
+    const outcomes = stdout.text.trimEnd().split("\n").slice(1);
+    expect(outcomes.map((line) => JSON.parse(line).code)).toEqual([..."xxx"].map(() => "temporary").concat(Array(3)));
+    expect(stdout.text + stderr.text).not.toContain(hidden);
+  });
+
+  test("its canonicalisers come after ours, in every protocol", async () => {
+    const { ready, stdout, stop } = await serve("--imap", "0", "--xmpp", "0", ...store);
+    for (const url of [`imap://ALICE@localhost:${ready.imap}`, `xmpp://Alice@localhost:${ready.xmpp}`]) {
+      expect((await login(url, ready.ca, "--mechanism", "PLAIN")).code).toBe(0);
+    }
+    expect(await stop()).toBe(0);
+    const names = stdout.text
+      .trimEnd()
+      .split("\n")
+      .slice(1)
+      .map((line) => JSON.parse(line).authcid);
+    expect(names).toEqual(["alice", "alice"]);
+  });
+
+  test("one that cannot be opened: exit 2, without the password of its URL", async () => {
+    const url = `flaky://admin:${hidden}@db.example/closed`;
+    const { code, json, stderr } = await sasl(["serve", "--imap", "0", "--json", "--plugin", plugin, "--store", url]);
+    expect(json).toMatchObject({ ok: false, error: { kind: "StoreError", code: "store-failed" } });
+    expect(json.error.text).toMatch(/^cannot connect to flaky:\/\/admin:<14 characters>@db\.example\/closed/);
+    expect(stderr + JSON.stringify(json)).not.toContain(hidden);
+    expect(code).toBe(2);
+  });
+});
+
+describe("sasl user on a store of a plug-in", () => {
+  const cannot: readonly [argv: string[], text: RegExp][] = [
+    [["add", "bob", "--password-file", passwordFile], /this store cannot write accounts; do that where they are kept/],
+    [["passwd", "alice", "--password-file", passwordFile], /this store cannot write accounts/],
+    [["remove", "alice"], /this store cannot remove accounts/],
+    [["import", passwordFile, "--format", "dovecot"], /this store cannot write accounts/],
+  ];
+  for (const [argv, text] of cannot) {
+    test(`${argv[0]} where the store cannot do it: exit 2`, async () => {
+      const { code, json } = await sasl(["user", ...argv, "--json", ...store]);
+      expect(json).toMatchObject({ ok: false, error: { kind: "StoreError", code: "not-supported" } });
+      expect(json.error.text).toMatch(text);
+      expect(code).toBe(2);
+    });
+  }
+
+  test("the name is what the plug-in makes of it", async () => {
+    const { json } = await sasl(["user", "check", "ALICE", "--password-file", passwordFile, "--json", ...store]);
+    expect(json).toMatchObject({ ok: true, name: "alice" });
+  });
+
+  for (const argv of [
+    ["list"],
+    ["check", "alice", "--password-file", passwordFile],
+    ["export", "alice", "--format", "dovecot"],
+  ]) {
+    test(`${argv[0]} where the store is down: exit 2, without the password of its URL`, async () => {
+      down();
+      const { code, json, stdout, stderr } = await sasl(["user", ...argv, "--json", ...store]);
+      rmSync(`${folder.path}/down`);
+      expect(json).toMatchObject({ ok: false, error: { kind: "StoreError", code: "store-failed" } });
+      expect(json.error.text).toContain("lost connection to flaky:");
+      expect(stdout + stderr).not.toContain(hidden);
+      expect(code).toBe(2);
+    });
+  }
+});
+
+describe("stores that come with the command", () => {
+  test("sqlite: accounts made by sasl user log in at sasl serve", async () => {
+    const sqlite = ["--store", `sqlite:${folder.path}/accounts.db`];
+    const added = await sasl([
+      "user",
+      "add",
+      "alice",
+      "--password-file",
+      passwordFile,
+      "--iterations",
+      "4096",
+      ...sqlite,
+    ]);
+    expect([added.code, added.stderr]).toEqual([0, ""]);
+    expect((await sasl(["user", "list", ...sqlite])).stdout).toBe("alice\n");
+    const { ready, stop } = await serve("--imap", "0", ...sqlite);
+    const { json } = await login(`imap://alice@localhost:${ready.imap}`, ready.ca);
+    expect(json).toMatchObject({ ok: true, mechanism: "SCRAM-SHA-512-PLUS" });
+    expect(await stop()).toBe(0);
+  });
+
+  test("file: a server sees what is changed while it runs", async () => {
+    const users = folder.file("users", "");
+    chmodSync(users, 0o600);
+    const { ready, stderr, stop } = await serve("--imap", "0", "--store", `file:${users}`);
+    expect(stderr.text).toMatch(/0 accounts/);
+    const url = `imap://alice@localhost:${ready.imap}`;
+    expect((await login(url, ready.ca)).code).toBe(1);
+    const argv = ["user", "add", "alice", "--password-file", passwordFile, "--iterations", "4096"];
+    await sasl([...argv, "--store", `file:${users}`]);
+    await new Promise((resolve) => setTimeout(resolve, 150)); // answers may be 100 ms old
+    expect((await login(url, ready.ca)).json).toMatchObject({ ok: true, mechanism: "SCRAM-SHA-512-PLUS" });
+    expect(await stop()).toBe(0);
+  });
+
+  test("file: a line that cannot be read is told of, and the others log in", async () => {
+    const users = folder.file("damaged", `alice:{PLAIN}${password}\nbob:hunter2\n`);
+    const { ready, stderr, stop } = await serve("--imap", "0", "--store", `file:${users}`);
+    expect(stderr.text).toMatch(/^sasl serve: an account is malformed: .*damaged:2: .*\n$/);
+    expect(stderr.text).not.toContain("hunter2");
+    expect((await login(`imap://alice@localhost:${ready.imap}`, ready.ca)).code).toBe(0);
+    const { json } = await login(`imap://bob@localhost:${ready.imap}`, ready.ca, "--mechanism", "PLAIN");
+    expect(json.error.code).toBe("temporary");
+    expect(await stop()).toBe(0);
+  });
+
+  test("--auto-transition gives an account with a hash its verifiers at the first login", async () => {
+    const users = folder.file("transition", "");
+    chmodSync(users, 0o600);
+    const file = ["--store", `file:${users}`];
+    await sasl(["user", "add", "alice", "--password-file", passwordFile, "--mechanisms", "PLAIN", ...file]);
+    appendFileSync(users, `bob:{PLAIN}${password}\n`);
+    const mechanisms = ["--mechanisms", "SCRAM-SHA-256,PLAIN"];
+    const { ready, stderr, stop } = await serve("--imap", "0", "--auto-transition", ...mechanisms, ...file);
+    const url = `imap://alice@localhost:${ready.imap}`;
+    expect((await login(url, ready.ca, "--mechanism", "SCRAM-SHA-256")).code).toBe(1);
+    expect((await login(url, ready.ca, "--mechanism", "PLAIN")).code).toBe(0);
+    await expect.poll(() => readFileSync(users, "utf8")).toContain("SCRAM-SHA-256");
+    await expect.poll(async () => (await login(url, ready.ca, "--mechanism", "SCRAM-SHA-256")).code).toBe(0);
+    expect(stderr.text).toBe("");
+    expect(await stop()).toBe(0);
+  });
+
+  test("--auto-transition on a store that cannot be written: exit 64", async () => {
+    const { code, stderr } = await sasl(["serve", "--imap", "0", "--auto-transition", ...store]);
+    expect(stderr).toBe("sasl serve: --auto-transition: this store cannot write\n");
+    expect(code).toBe(64);
+  });
+});
