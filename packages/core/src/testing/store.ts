@@ -48,7 +48,7 @@ type Writable = AccountStore & Required<Pick<AccountStore, "store">>;
 const octets = (length: number, factor: number) => Uint8Array.from({ length }, (_, i) => (i * factor + 1) & 0xff);
 
 /** Every shape of a property. */
-export const everyShape: AccountProperties = /* @__PURE__ */ Object.freeze({
+const everyShape: AccountProperties = /* @__PURE__ */ Object.freeze({
   userPassword: "pass\u00e9 'word' \"\\ $1 % _ ; -- \ud83d\ude00",
   passwordHash: ["$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaA", "{X}y"],
   authPassword: ["SHA-1", "SHA-256"].map((hash, i) => ({
