@@ -336,7 +336,11 @@ export class ServerExchange extends BaseContext implements ServerContext {
   drop(): void {
     for (const each of [this.#cutoff, this.#patience]) each?.cut("aborted", "the exchange was aborted");
     this.#password = undefined;
-    void this.#half.return(undefined as never).catch(() => {});
+    try {
+      void this.#half.return(undefined as never).catch(() => {});
+    } catch {
+      // A plug-in without types may have given something that is no generator: it holds nothing.
+    }
     this.end(false);
   }
 
