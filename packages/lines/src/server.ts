@@ -22,7 +22,8 @@ import type { LineTransport } from "./transport.js";
 export interface ServerDialect {
   challenge(base64: string): string;
   success(): string;
-  failure(error: SASLFailure | AuthenticationFailure): string;
+  /** @param overlong whether it is about a line that was too long; other limits are of a server that has had enough. */
+  failure(error: SASLFailure | AuthenticationFailure, overlong: boolean): string;
 }
 
 /** What is served: a `SASLServerSession`, which writes a log, or anything else that knows the answers. */
@@ -68,7 +69,7 @@ export async function serveExchange(
   } catch (thrown) {
     const error = isSASLError(thrown) ? thrown : unable(thrown);
     if (error.code === "connection-lost") throw error;
-    await wire.write(dialect.failure(error));
+    await wire.write(dialect.failure(error, error instanceof OverlongLine));
     return { ok: false, error };
   }
   await wire.write(dialect.success());
@@ -126,11 +127,15 @@ async function ask(wire: LineTransport, challenge: Uint8Array, exchange: ServeEx
     await wire.write(text);
     line = await wire.readLine(maxLineBytes);
   } catch (error) {
-    throw isSASLError(error) ? error : connectionLost(error);
+    if (!isSASLError(error)) throw connectionLost(error);
+    throw error.code === "limit-exceeded" ? new OverlongLine("limit-exceeded", error.message) : error;
   }
   if (line === "*") throw new SASLFailure("aborted", "the client cancelled");
   return decodeBase64(line);
 }
+
+/** Of the transport; what the session throws with this code is about something else. */
+class OverlongLine extends SASLFailure {}
 
 /** What the session throws is about authentication, and never about the connection to the client. */
 function ofSession(thrown: unknown): never {

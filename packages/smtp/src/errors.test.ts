@@ -78,7 +78,7 @@ describe("failures written", () => {
     ["R-SMTP-05", "incorrect-encoding", "501 5.5.2 "],
     ["R-SMTP-05", "malformed-message", "501 5.5.2 "],
     ["R-SMTP-08", "unexpected-message", "501 5.7.0 "],
-    ["R-SMTP-10", "limit-exceeded", "500 5.5.6 "],
+    ["R-SMTP-11 R-LIM-08", "limit-exceeded", "454 4.7.0 "],
     ["R-SMTP-11", "account-disabled", "525 5.7.13 "],
     ["R-SMTP-11", "authorization-refused", "535 5.7.8 "],
     ["R-SMTP-11", "no-credentials", "535 5.7.0 "],
@@ -97,11 +97,11 @@ describe("failures written", () => {
       "mechanism-unsupported",
       "mechanism-too-weak",
       "channel-not-protected",
-      "limit-exceeded",
       "incorrect-encoding",
       "unexpected-message",
     ];
     for (const code of same) expect(parseFailure(formatFailure({ code })).code).toBe(code);
+    expect(parseFailure(formatFailure({ code: "limit-exceeded" })).code).toBe("temporary");
   });
 
   test("R-GEN-31 nothing of an error but its code reaches the peer", () => {

@@ -81,7 +81,7 @@ const replies: Partial<Record<SASLErrorCode, string>> = {
   "mechanism-too-weak": "534 5.7.9 Mechanism is too weak",
   temporary: "454 4.7.0 Authentication is not possible at present",
   "timed-out": "454 4.7.0 Authentication took too long",
-  "limit-exceeded": "500 5.5.6 Authentication exchange line is too long", // R-SMTP-10
+  "limit-exceeded": "454 4.7.0 Too much or too often, try again later", // R-LIM-08; the password stays good
   "malformed-message": "501 5.5.2 Malformed authentication message",
   "incorrect-encoding": "501 5.5.2 Invalid base64", // R-SMTP-05
   "unexpected-message": "501 5.7.0 Unexpected authentication message", // R-SMTP-08

@@ -49,8 +49,10 @@ export async function serve(
   });
 }
 
+const tooLong = "500 5.5.6 Authentication exchange line is too long\r\n"; // R-SMTP-10
+
 const dialect: ServerDialect = {
   challenge: (base64) => `334 ${base64}\r\n`, // R-SMTP-04: an empty one keeps its space
   success: () => "235 2.7.0 Authentication succeeded\r\n",
-  failure: (error) => `${formatFailure(error)}\r\n`,
+  failure: (error, overlong) => (overlong ? tooLong : `${formatFailure(error)}\r\n`),
 };

@@ -27,7 +27,7 @@ const others: readonly [code: SASLErrorCode, condition: string][] = [
   ["peer-not-verified", "not-authorized"],
   ["no-common-mechanism", "invalid-mechanism"],
   ["no-credentials", "not-authorized"],
-  ["limit-exceeded", "malformed-request"],
+  ["limit-exceeded", "temporary-auth-failure"],
   ["timed-out", "temporary-auth-failure"],
   ["connection-lost", "temporary-auth-failure"],
 ];

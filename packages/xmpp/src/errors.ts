@@ -59,7 +59,7 @@ const conditions: { readonly [C in SASLErrorCode]: FailureCondition } = {
   "no-common-mechanism": "invalid-mechanism",
   "no-credentials": "not-authorized",
   "channel-not-protected": "encryption-required",
-  "limit-exceeded": "malformed-request",
+  "limit-exceeded": "temporary-auth-failure", // too many attempts, as a rule: R-LIM-08
   temporary: "temporary-auth-failure",
   "timed-out": "temporary-auth-failure",
   aborted: "aborted",

@@ -39,7 +39,7 @@ export {
   NS_TLS,
 } from "./namespaces.js";
 export { type ElementPairEnd, type ElementPairOptions, elementPair } from "./pair.js";
-export { type ServeOptions, serve, type XMPPServeOutcome } from "./server.js";
+export { type ServedSession, type ServeOptions, serve, type XMPPServeOutcome } from "./server.js";
 export { ClientStream, type ClientStreamOptions, type ClientStreamParts } from "./stream/client-stream.js";
 export {
   isStreamError,
@@ -51,6 +51,7 @@ export {
 export { XMPPConnection } from "./stream/connection.js";
 export type {
   AuthenticatedStream,
+  ConnectionEnd,
   SecuredChannel,
   XMPPConnectionOptions,
   XMPPConnectionParts,

@@ -3,13 +3,29 @@
  *
  * @module
  */
-import { isSASLError, SASLFailure, type SASLInterface, type SASLReply, type ServeOutcome } from "sasl-core";
+import {
+  type AuthenticationFailure,
+  isSASLError,
+  SASLFailure,
+  type SASLInterface,
+  type SASLReply,
+  type ServeOutcome,
+} from "sasl-core";
 import { encodeBase64 } from "sasl-core/plugin";
-import { isElement } from "./element.js";
+import { isElement, type XMLAdapter } from "./element.js";
 import { type FormatFailureOptions, formatFailure } from "./errors.js";
 import { NS_SASL } from "./namespaces.js";
 import { DEFAULT_MAX_MESSAGE_BYTES, optionalText, readPayload } from "./payload.js";
+import { failureOf, StreamViolation } from "./stream/conditions.js";
 import type { ElementTransport } from "./transport.js";
+
+/** What is served: a `SASLServerSession`, which writes a log, or anything else that knows the answers. */
+export interface ServedSession extends SASLInterface {
+  /** @param reason why the exchange ends, where the client did not give up. */
+  abort(reason?: SASLFailure): Promise<SASLReply>;
+  /** Told of an attempt that was turned down before a mechanism began. */
+  refuse?(mechanism: string, reason: SASLFailure): void;
+}
 
 /** What {@link serve} may be told. */
 export interface ServeOptions {
@@ -39,7 +55,7 @@ export type XMPPServeOutcome<E> = ServeOutcome & {
  */
 export async function serve<E>(
   transport: ElementTransport<E>,
-  session: SASLInterface,
+  session: ServedSession,
   element: E,
   options: ServeOptions = {},
 ): Promise<XMPPServeOutcome<E>> {
@@ -52,9 +68,9 @@ export async function serve<E>(
       reply = await take(transport, session, next, options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES);
       if (reply.state === "failure") throw new SASLFailure("aborted", "the client aborted"); // RFC 6120 §6.4.4
     } catch (cause) {
-      await giveUp(session);
       const error = isSASLError(cause) ? cause : new SASLFailure("temporary", "the session failed", { cause });
-      await transport.send(formatFailure(error, adapter, options.failureText?.(error)));
+      await giveUp(session, error);
+      await transport.send(formatFailure(answerable(error), adapter, options.failureText?.(error)));
       return { ok: false, error };
     }
     try {
@@ -65,12 +81,13 @@ export async function serve<E>(
       await send("challenge", encodeBase64(reply.payload));
       next = await transport.receive();
     } catch (lost) {
-      await giveUp(session);
+      await giveUp(session, reasonOf(lost));
       throw lost;
     }
     if (isElement(adapter, next, "auth", NS_SASL)) {
-      await giveUp(session);
-      return { ok: false, error: new SASLFailure("aborted", "the client began anew"), next };
+      const error = new SASLFailure("aborted", "the client began anew");
+      await giveUp(session, error);
+      return { ok: false, error, next };
     }
   }
 }
@@ -78,19 +95,26 @@ export async function serve<E>(
 /** Hands one element to the session. */
 async function take<E>(
   { adapter }: ElementTransport<E>,
-  session: SASLInterface,
+  session: ServedSession,
   element: E,
   maxBytes: number,
 ): Promise<SASLReply> {
   switch (adapter.namespace(element) === NS_SASL && adapter.name(element)) {
     case "auth": {
       const mechanism = adapter.attribute(element, "mechanism");
-      if (mechanism === undefined) throw new SASLFailure("malformed-message", "auth names no mechanism");
-      return session.initiate(mechanism, readPayload(adapter, element, maxBytes));
+      let payload: Uint8Array | undefined;
+      try {
+        if (mechanism === undefined) throw new SASLFailure("malformed-message", "auth names no mechanism");
+        payload = payloadIn(adapter, element, maxBytes);
+      } catch (error) {
+        session.refuse?.(mechanism ?? "", error as SASLFailure);
+        throw error;
+      }
+      return session.initiate(mechanism, payload);
     }
     case "response":
       // Without an exchange the session says so (R-XMPP-08).
-      return session.respond(readPayload(adapter, element, maxBytes) ?? new Uint8Array(0));
+      return session.respond(payloadIn(adapter, element, maxBytes) ?? new Uint8Array(0));
     case "abort":
       await session.abort();
       return { state: "failure" };
@@ -102,7 +126,33 @@ async function take<E>(
   }
 }
 
+/** A message that is too long, which is the client's mistake and nothing to try again later. */
+class Overlong extends SASLFailure {}
+
+function payloadIn<E>(adapter: XMLAdapter<E>, element: E, maxBytes: number): Uint8Array | undefined {
+  try {
+    return readPayload(adapter, element, maxBytes);
+  } catch (error) {
+    if (isSASLError(error) && error.code === "limit-exceeded") throw new Overlong("limit-exceeded", error.message);
+    throw error;
+  }
+}
+
+/** What the client is told in place of an error. */
+function answerable(error: SASLFailure | AuthenticationFailure): SASLFailure | AuthenticationFailure {
+  return error instanceof Overlong ? new SASLFailure("malformed-message", error.message) : error;
+}
+
 /** The exchange is over whatever the session thinks of it. */
-async function giveUp(session: SASLInterface): Promise<void> {
-  await session.abort().catch(() => {});
+async function giveUp(session: ServedSession, reason: SASLFailure | AuthenticationFailure): Promise<void> {
+  await session.abort(reason as SASLFailure).catch(() => {});
+}
+
+/** Why a stream ended, for the log. */
+function reasonOf(lost: unknown): SASLFailure {
+  if (isSASLError(lost)) return lost as SASLFailure;
+  if (!(lost instanceof StreamViolation))
+    return new SASLFailure("connection-lost", "the stream is lost", { cause: lost });
+  if (lost.condition === "not-authorized") return new SASLFailure("unexpected-message", lost.message);
+  return failureOf(lost);
 }

@@ -139,7 +139,7 @@ describe("client and listener over loopback", () => {
 
 describe("XMPPListener", () => {
   test("R-LIM-05 R-XMPP-17 clients that stop are told and let go, whatever they were doing", async () => {
-    const server = await start({ authTimeoutMs: 100 });
+    const server = await start({ loginTimeoutMs: 100 });
     const ends = async (...words: string[]) => {
       const socket = await server.connect();
       let said = "";
@@ -166,7 +166,7 @@ describe("XMPPListener", () => {
   });
 
   test("an authenticated client may take its time", async () => {
-    const server = await start({ authTimeoutMs: 300, direct: true });
+    const server = await start({ loginTimeoutMs: 300, direct: true });
     const stream = new SocketStream(await server.connectTLS(), { domain: "localhost" });
     await authenticate(stream, await stream.open(), [PLAIN(alice)]);
     await stream.restart();
@@ -305,8 +305,8 @@ describe("XMPPListener", () => {
     await once(other, "close");
     await expect.poll(() => server.errors).toHaveLength(2);
     expect(server.errors).toEqual([
-      expect.objectContaining({ code: "connection-lost" }),
-      expect.objectContaining({ code: "connection-lost" }),
+      expect.objectContaining({ code: "channel-not-protected" }),
+      expect.objectContaining({ code: "channel-not-protected" }),
     ]);
     expect(server.listener.size).toBe(0);
   });

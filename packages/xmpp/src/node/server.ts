@@ -6,12 +6,11 @@
 import type { Socket } from "node:net";
 import { type SecureContextOptions, TLSSocket } from "node:tls";
 import { Element } from "ltx";
-import { tlsChannelBinding, tlsFacts } from "sasl-core/node";
+import { tlsChannelBinding, tlsFacts, tlsStrength, tlsUpgrade, type UpgradeSocket } from "sasl-core/node";
 import { ltxAdapter } from "../ltx.js";
 import { XMPPConnection } from "../stream/connection.js";
 import type { SecuredChannel, XMPPConnectionOptions } from "../stream/connection-options.js";
 import { type FramingLimits, SocketFraming } from "./socket-framing.js";
-import { certificateUpgrade, plainUpgrade, type UpgradeSocket } from "./starttls.js";
 
 /** How an {@link XMPPListener} treats its sockets. */
 export interface XMPPListenerOptions extends XMPPConnectionOptions<Element>, FramingLimits {
@@ -23,11 +22,12 @@ export interface XMPPListenerOptions extends XMPPConnectionOptions<Element>, Fra
    * own options.
    */
   readonly external?: ((socket: TLSSocket) => SecuredChannel["external"]) | undefined;
-  /** Time until a client must have authenticated, in milliseconds. Default 60000. */
-  readonly authTimeoutMs?: number | undefined;
+  /**
+   * What to know about a connection beside what the socket tells, such as a policy of its own, or that it is `secure` by
+   * other means. Asked when it is accepted and again after TLS has begun, with the TLS socket.
+   */
+  readonly connection?: ((socket: Socket) => SecuredChannel & { readonly secure?: boolean | undefined }) | undefined;
 }
-
-const DEFAULT_AUTH_TIMEOUT_MS = 60_000;
 
 /**
  * Takes accepted sockets, `net.Socket` for STARTTLS or a `TLSSocket` after its handshake, and runs an
@@ -42,7 +42,7 @@ export class XMPPListener {
   constructor(options: XMPPListenerOptions) {
     this.#options = options;
     const { tls, external } = options;
-    this.#upgrade = tls && (external ? certificateUpgrade(tls) : plainUpgrade(tls));
+    this.#upgrade = tls && tlsUpgrade({ ...tls, requestCert: external !== undefined });
   }
 
   /** Connections at present. */
@@ -53,7 +53,7 @@ export class XMPPListener {
   /** Serves one socket. Errors of the socket are handled here. */
   accept(socket: Socket): XMPPConnection<Element> {
     const framing = new SocketFraming(socket, adapter, this.#options);
-    const secure = socket instanceof TLSSocket;
+    const { secure = socket instanceof TLSSocket, ...channel } = this.#channelNow(socket);
     const upgrade = this.#upgrade;
     const connection = new XMPPConnection(
       {
@@ -61,14 +61,14 @@ export class XMPPListener {
         adapter,
         serialize: String,
         secure,
-        ...(secure ? this.#channelNow(socket) : {}),
-        remote: socket.remoteAddress,
-        startTLS: upgrade && !secure ? () => this.#startTLS(framing, upgrade) : undefined,
+        ...channel,
+        startTLS: upgrade && !secure ? (signal) => this.#startTLS(framing, upgrade, signal) : undefined,
       },
       this.#options,
     );
     this.#connections.add(connection);
-    this.#sweep ??= setInterval(() => this.#expire(), Math.min(1000, this.#authTimeoutMs)).unref();
+    const { loginTimeoutMs = 1000, idleTimeoutMs = 1000 } = this.#options;
+    this.#sweep ??= setInterval(() => this.#expire(), Math.min(1000, loginTimeoutMs, idleTimeoutMs)).unref();
     void connection.run().then(() => this.#forget(connection));
     return connection;
   }
@@ -78,21 +78,21 @@ export class XMPPListener {
     for (const connection of this.#connections) connection.end("system-shutdown");
   }
 
-  get #authTimeoutMs(): number {
-    return this.#options.authTimeoutMs ?? DEFAULT_AUTH_TIMEOUT_MS;
-  }
-
-  #channel(socket: TLSSocket): SecuredChannel {
-    const { external } = this.#options;
+  #channel(socket: Socket): ReturnType<NonNullable<XMPPListenerOptions["connection"]>> {
+    const { external, connection } = this.#options;
+    const told = { remote: socket.remoteAddress, ...connection?.(socket) };
+    if (!(socket instanceof TLSSocket)) return told;
     return {
       channelBinding: tlsChannelBinding(socket),
+      externalSsf: tlsStrength(socket),
       // `authorized` is true without a certificate, too, where a session of TLS 1.3 is resumed.
       external: external && tlsFacts(socket)?.verified === true ? external(socket) : undefined,
+      ...told,
     };
   }
 
   /** A client may be gone before it is accepted; that is found out soon enough. */
-  #channelNow(socket: TLSSocket): SecuredChannel {
+  #channelNow(socket: Socket): ReturnType<NonNullable<XMPPListenerOptions["connection"]>> {
     try {
       return this.#channel(socket);
     } catch (error) {
@@ -101,17 +101,19 @@ export class XMPPListener {
     }
   }
 
-  async #startTLS(framing: SocketFraming<Element>, upgrade: UpgradeSocket): Promise<SecuredChannel> {
-    const socket = await upgrade(framing.release() as Socket);
+  async #startTLS(
+    framing: SocketFraming<Element>,
+    upgrade: UpgradeSocket,
+    signal: AbortSignal,
+  ): Promise<SecuredChannel> {
+    const socket = await upgrade(framing.release() as Socket, signal);
     framing.adopt(socket);
     return this.#channel(socket);
   }
 
   #expire(): void {
-    const since = Date.now() - this.#authTimeoutMs;
-    for (const connection of this.#connections) {
-      if (connection.result === undefined && connection.since <= since) connection.end("connection-timeout");
-    }
+    const now = Date.now();
+    for (const connection of this.#connections) if (connection.expired(now)) connection.expire();
   }
 
   #forget(connection: XMPPConnection<Element>): void {

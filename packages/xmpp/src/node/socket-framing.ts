@@ -30,6 +30,7 @@ export interface FramingLimits {
 /** Frames a stream over a socket. The socket is read by nobody else. */
 export class SocketFraming<E> implements Framing<E> {
   onLost: (() => void) | undefined;
+  heardAt: number = Date.now();
   #socket: Duplex;
   readonly #adapter: XMLAdapter<E>;
   readonly #limits: FramingLimits;
@@ -140,6 +141,7 @@ export class SocketFraming<E> implements Framing<E> {
 
   readonly #onData = (chunk: Uint8Array): void => {
     if (this.#ended) return;
+    this.heardAt = Date.now();
     this.#reader ??= new XMLStreamReader(this.#adapter, this.#limits.limits);
     this.#reader.push(chunk);
     if (this.#waiter) this.#pump();

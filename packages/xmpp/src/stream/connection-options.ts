@@ -3,17 +3,16 @@
  *
  * @module
  */
-import type { ChannelBinding, SASLServer, ServerConnection, ServerResult } from "sasl-core";
+import type { SASLErrorCode, SASLServer, ServerConnection, ServerResult } from "sasl-core";
 import type { XMLAdapter } from "../element.js";
 import type { StreamCondition } from "./conditions.js";
 import type { Framing } from "./framing.js";
 
-/** What TLS brought to a connection. */
-export interface SecuredChannel {
-  readonly channelBinding?: ChannelBinding | undefined;
-  /** Who the client's certificate says it is, if it was asked for one and verified. */
-  readonly external?: ServerConnection["external"];
-}
+/**
+ * What is known about a connection: what it can be bound to, its strength, whom a verified certificate stands for, the
+ * peer's address, a policy of its own. See `ServerConnection` of `sasl-core`.
+ */
+export type SecuredChannel = Partial<Omit<ServerConnection, "secure" | "successData" | "host">>;
 
 /** What an `XMPPConnection` works on. */
 export interface XMPPConnectionParts<E> extends SecuredChannel {
@@ -23,10 +22,11 @@ export interface XMPPConnectionParts<E> extends SecuredChannel {
   readonly serialize: (element: E) => string;
   /** True when TLS is there from the start. */
   readonly secure: boolean;
-  /** Address of the peer, for logs. */
-  readonly remote?: string | undefined;
-  /** Puts TLS under the framing. Left out: STARTTLS is not offered. */
-  readonly startTLS?: (() => Promise<SecuredChannel>) | undefined;
+  /**
+   * Puts TLS under the framing. What it resolves to replaces what was known before, the address apart. The signal is
+   * aborted when the connection is ended. Left out: STARTTLS is not offered.
+   */
+  readonly startTLS?: ((signal: AbortSignal) => Promise<SecuredChannel>) | undefined;
 }
 
 /** How a server treats its connections. */
@@ -37,8 +37,15 @@ export interface XMPPConnectionOptions<E> {
   readonly hosts: readonly string[];
   /** Whether TLS comes first where it can be had. Default true; false offers SASL before STARTTLS as well. */
   readonly requireTLS?: boolean | undefined;
-  /** Failed attempts after which another one may follow, 2 to 5 (RFC 6120 §6.4.5). Default 5. */
-  readonly maxRetries?: number | undefined;
+  /** Failed attempts after which the stream is closed, 3 to 6: RFC 6120 §6.4.5 wants 2 to 5 retries. Default 6. */
+  readonly maxAttempts?: number | undefined;
+  /** Time for the login, in milliseconds, at least 1. Default 60000. Counts where somebody asks for `expired`. */
+  readonly loginTimeoutMs?: number | undefined;
+  /**
+   * Time without an octet after the login, in milliseconds, at least 1. Counts where somebody asks for `expired`. Left out:
+   * no limit, for clients that are there and say nothing are usual in XMPP.
+   */
+  readonly idleTimeoutMs?: number | undefined;
   /** Longest SASL message, in octets after base64. Default 65536. */
   readonly maxMessageBytes?: number | undefined;
   /** Children of the features of an authenticated stream. Default none. */
@@ -47,8 +54,28 @@ export interface XMPPConnectionOptions<E> {
     | undefined;
   /** Takes over an authenticated stream, after its features. The stream is closed when it returns. */
   readonly onAuthenticated?: ((stream: AuthenticatedStream<E>) => void | Promise<void>) | undefined;
+  /** Told once, when the connection is over. What it throws is ignored. */
+  readonly onEnd?: ((end: ConnectionEnd) => void) | undefined;
   /** Told of what ended a connection other than the peer's own wish. For logs; what it throws, now or later, is ignored. */
   readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** How a connection ended, for an audit log beside `onOutcome` of the server. Holds nothing secret. */
+export interface ConnectionEnd {
+  /**
+   * Why it ended. `undefined`: the client said that it leaves, or the program was done with it. `timed-out`;
+   * `limit-exceeded`: too many attempts, or more than the limits of XML; `connection-lost`: the client is gone;
+   * `channel-not-protected`: the handshake of TLS failed; `incorrect-encoding`, `unexpected-message`: it broke the rules of
+   * XML, of streams or of the order in them; `aborted`: it was ended from outside; `temporary`: a fault of the program.
+   */
+  readonly code: SASLErrorCode | undefined;
+  readonly remote: string | undefined;
+  /** Whether the connection was protected at its end. */
+  readonly secure: boolean;
+  /** Who was logged in; `undefined` for a connection that ended without a login. */
+  readonly result: ServerResult | undefined;
+  /** Attempts that failed. */
+  readonly failures: number;
 }
 
 /** A stream whose client is known. */

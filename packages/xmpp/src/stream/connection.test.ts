@@ -253,13 +253,13 @@ describe("XMPPConnection", () => {
       "R-XMPP-09 one attempt too many of two retries",
       [OPEN, WRONG, WRONG, WRONG],
       "policy-violation",
-      { options: { maxRetries: 2 } },
+      { options: { maxAttempts: 3 } },
     ],
     [
       "R-XMPP-09 failures of every kind",
       [OPEN, `<response ${SASL}/>`, `<abort ${SASL}/>`, `<auth ${SASL} mechanism='NOPE'/>`, WRONG],
       "policy-violation",
-      { options: { maxRetries: 3 } },
+      { options: { maxAttempts: 4 } },
     ],
     [
       "R-XMPP-09 exchanges that the client discards one after the other",
@@ -270,7 +270,7 @@ describe("XMPPConnection", () => {
       "R-XMPP-09 failures and discarded exchanges together",
       [OPEN, WRONG, `<auth ${SASL} mechanism='SCRAM-SHA-256'/>`, WRONG],
       "policy-violation",
-      { options: { maxRetries: 2 } },
+      { options: { maxAttempts: 3 } },
     ],
     [
       "features that cannot be had",
@@ -318,10 +318,10 @@ describe("XMPPConnection", () => {
     expect(connection.result?.authcid).toBe("alice");
   });
 
-  for (const maxRetries of [2, 3, 5]) {
-    test(`R-XMPP-09 allows ${maxRetries} retries, the last of which may succeed`, async () => {
-      const { connection } = await talk([OPEN, ...Array(maxRetries).fill(WRONG), LOGIN, OPEN], {
-        options: { maxRetries },
+  for (const maxAttempts of [3, 4, 6]) {
+    test(`R-XMPP-09 allows ${maxAttempts} attempts, the last of which may succeed`, async () => {
+      const { connection } = await talk([OPEN, ...Array(maxAttempts - 1).fill(WRONG), LOGIN, OPEN], {
+        options: { maxAttempts },
       });
       expect(connection.result?.authcid).toBe("alice");
     });
@@ -336,7 +336,7 @@ describe("XMPPConnection", () => {
   test("R-XMPP-09 exchanges that the client discards are seen by the server, each, up to the limit", async () => {
     const onOutcome = vi.fn();
     const words = [OPEN, `<auth ${SASL} mechanism='SCRAM-SHA-256'/>`.repeat(40)];
-    await talk(words, { sasl: { onOutcome }, options: { maxRetries: 3 }, stay: true });
+    await talk(words, { sasl: { onOutcome }, options: { maxAttempts: 4 }, stay: true });
     expect(onOutcome).toHaveBeenCalledTimes(4);
   });
 
@@ -360,9 +360,9 @@ describe("XMPPConnection", () => {
     expect(unhandled).not.toHaveBeenCalled();
   });
 
-  for (const maxRetries of [0, 1, 6, 2.5, Number.NaN]) {
-    test(`R-XMPP-09 refuses to be made with ${maxRetries} retries`, async () => {
-      await expect(talk([], { options: { maxRetries } })).rejects.toThrow(RangeError);
+  for (const maxAttempts of [0, 1, 2, 7, 3.5, Number.NaN]) {
+    test(`R-XMPP-09 refuses to be made with ${maxAttempts} attempts`, async () => {
+      await expect(talk([], { options: { maxAttempts } })).rejects.toThrow(RangeError);
     });
   }
 

@@ -7,8 +7,8 @@
  */
 import {
   isSASLError,
+  type SASLErrorCode,
   SASLFailure,
-  type SASLInterface,
   type SASLReply,
   type SASLServerSession,
   type ServerConnection,
@@ -20,14 +20,15 @@ import { type Attributes, isElement } from "../element.js";
 import { formatFailure } from "../errors.js";
 import { formatJid, normalizeDomain, parseJid } from "../jid.js";
 import { NS_SASL, NS_STREAM, NS_TLS } from "../namespaces.js";
-import { serve, type XMPPServeOutcome } from "../server.js";
+import { type ServedSession, serve, type XMPPServeOutcome } from "../server.js";
 import type { ElementTransport } from "../transport.js";
-import { formatStreamError, isStreamError, type StreamCondition, StreamViolation } from "./conditions.js";
+import { failureOf, formatStreamError, isStreamError, type StreamCondition, StreamViolation } from "./conditions.js";
 import type { SecuredChannel, XMPPConnectionOptions, XMPPConnectionParts } from "./connection-options.js";
 
-const DEFAULT_RETRIES = 5;
+const DEFAULT_ATTEMPTS = 6;
+const DEFAULT_LOGIN_TIMEOUT_MS = 60_000;
 
-/** One connection. Make it, then `run()` it. */
+/** One connection. Make it, then `run()` it. It can be put into a `Sweep` of `sasl-lines`, which ends it when its time is up. */
 export class XMPPConnection<E> {
   /** When it began, in milliseconds of `Date.now()`; for a sweep that ends those which take too long. */
   readonly since: number = Date.now();
@@ -41,11 +42,18 @@ export class XMPPConnection<E> {
   #failures = 0;
   #headerSent = false;
   #closed = false;
+  /** Why the connection ends, as soon as that is known. */
+  #reason: SASLErrorCode | undefined;
+  /** Set while TLS begins. */
+  #handshake: AbortController | undefined;
+  /** When the last element after the login was taken. */
+  #takenAt = 0;
 
-  /** @throws {RangeError} for no host, a host that is no domain, or a number of retries out of range. */
+  /** @throws {RangeError} for no host, a host that is no domain, or a number out of its range. */
   constructor(parts: XMPPConnectionParts<E>, options: XMPPConnectionOptions<E>) {
-    const { maxRetries = DEFAULT_RETRIES, hosts } = options;
-    if (!Number.isInteger(maxRetries) || maxRetries < 2 || maxRetries > 5) throw new RangeError("maxRetries is 2 to 5");
+    const { maxAttempts: attempts = DEFAULT_ATTEMPTS, loginTimeoutMs = 1, idleTimeoutMs = 1, hosts } = options;
+    if (!Number.isInteger(attempts) || attempts < 3 || attempts > 6) throw new RangeError("maxAttempts is 3 to 6");
+    if (!(loginTimeoutMs >= 1 && idleTimeoutMs >= 1)) throw new RangeError("time limits are at least 1");
     if (hosts.length === 0 || hosts.some((host) => normalizeDomain(host) === undefined)) {
       throw new RangeError("hosts are domain names, at least one");
     }
@@ -53,7 +61,7 @@ export class XMPPConnection<E> {
     this.#options = options;
     this.#secure = parts.secure;
     this.#channel = parts;
-    parts.framing.onLost = () => void this.#session?.abort();
+    parts.framing.onLost = () => void this.#session?.abort(new SASLFailure("connection-lost", "the client is gone"));
   }
 
   /** Set once the client has authenticated. */
@@ -65,20 +73,46 @@ export class XMPPConnection<E> {
   async run(): Promise<void> {
     try {
       if (await this.#negotiate()) await this.#handOver();
-      this.end();
+      this.#end();
     } catch (error) {
-      if (error instanceof StreamViolation) this.end(error.condition);
-      else if (isSASLError(error)) this.end();
-      else this.end("internal-server-error");
+      this.#reason ??= codeOf(error);
+      if (error instanceof StreamViolation) this.#end(error.condition);
+      else this.#end(isSASLError(error) ? undefined : "internal-server-error");
       void this.#report(error);
+    } finally {
+      this.#tell();
     }
+  }
+
+  /** Whether its time is up. @param now milliseconds of `Date.now()`. */
+  expired(now: number): boolean {
+    const { loginTimeoutMs = DEFAULT_LOGIN_TIMEOUT_MS, idleTimeoutMs } = this.#options;
+    if (this.#result === undefined) return now - this.since > loginTimeoutMs;
+    if (idleTimeoutMs === undefined) return false;
+    return now - Math.max(this.#parts.framing.heardAt ?? 0, this.#takenAt) > idleTimeoutMs;
+  }
+
+  /** Ends it because its time is up. */
+  expire(): void {
+    this.#cut("connection-timeout", undefined, new SASLFailure("timed-out", "the client took too long"));
   }
 
   /** Ends the stream and the connection from outside, with a stream error if there is one to tell. */
   end(condition?: StreamCondition, text?: string): void {
+    this.#cut(condition, text, new SASLFailure("aborted", "the server ended the stream"));
+  }
+
+  #cut(condition: StreamCondition | undefined, text: string | undefined, reason: SASLFailure): void {
+    if (this.#closed) return;
+    this.#reason ??= reason.code;
+    void this.#session?.abort(reason);
+    this.#handshake?.abort(); // first: the TLS socket has to go before the one below it
+    this.#end(condition, text);
+  }
+
+  #end(condition?: StreamCondition, text?: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    void this.#session?.abort();
     const { framing } = this.#parts;
     if (condition !== undefined) {
       // RFC 6120 §4.9.1.2: an error goes into a stream, if need be into one opened for it.
@@ -186,9 +220,9 @@ export class XMPPConnection<E> {
   }
 
   get #connection(): ServerConnection {
-    const { channelBinding, external } = this.#channel;
-    const { remote } = this.#parts;
-    return { secure: this.#secure, host: this.#host, channelBinding, external, successData: true, remote };
+    const { channelBinding, external, externalSsf, policy, remote = this.#parts.remote } = this.#channel;
+    const [secure, host] = [this.#secure, this.#host];
+    return { secure, host, channelBinding, external, externalSsf, policy, remote, successData: true };
   }
 
   /** RFC 6120 §5.4. @returns false when the stream is over. */
@@ -201,7 +235,9 @@ export class XMPPConnection<E> {
     framing.discard(); // §5.4.3.3, R-XMPP-20
     void framing.write(`<proceed xmlns='${NS_TLS}'/>`);
     this.#headerSent = false;
-    this.#channel = await startTLS();
+    this.#handshake = new AbortController();
+    this.#channel = await startTLS(this.#handshake.signal);
+    this.#handshake = undefined;
     this.#secure = true;
     this.#session = undefined;
     framing.restart();
@@ -210,12 +246,12 @@ export class XMPPConnection<E> {
 
   /** One exchange, or several that discard each other. @returns whether the client is authenticated now. */
   async #authenticate(element: E): Promise<boolean> {
-    const { maxRetries = DEFAULT_RETRIES } = this.#options;
+    const { maxAttempts = DEFAULT_ATTEMPTS } = this.#options;
     for (let next: E | undefined = element; next !== undefined; ) {
       const outcome: XMPPServeOutcome<E> = await this.#exchange(next);
       if (outcome.ok) return true;
       // RFC 6120 §6.4.5
-      if (++this.#failures > maxRetries)
+      if (++this.#failures >= maxAttempts)
         throw new StreamViolation("policy-violation", "too many attempts to authenticate");
       next = outcome.next;
     }
@@ -226,6 +262,7 @@ export class XMPPConnection<E> {
     const { server, maxMessageBytes } = this.#options;
     if (this.#tlsFirst) {
       const error = new SASLFailure("channel-not-protected", "STARTTLS comes first");
+      server.session(this.#connection).refuse(this.#parts.adapter.attribute(element, "mechanism") ?? "", error);
       await this.#send(formatFailure(error, this.#parts.adapter));
       return { ok: false, error };
     }
@@ -237,7 +274,7 @@ export class XMPPConnection<E> {
   }
 
   /** A session that succeeds with an account of this stream's host, or not at all (R-XMPP-18). */
-  #judged(session: SASLServerSession): SASLInterface {
+  #judged(session: SASLServerSession): ServedSession {
     const judge = async (step: Promise<SASLReply>): Promise<SASLReply> => {
       const reply = await step;
       if (reply.state === "success" && !this.#isHere(session.result)) {
@@ -249,7 +286,8 @@ export class XMPPConnection<E> {
     return {
       initiate: (mechanism, payload) => judge(session.initiate(mechanism, payload)),
       respond: (payload) => judge(session.respond(payload)),
-      abort: () => session.abort(),
+      abort: (reason) => session.abort(reason),
+      refuse: (mechanism, reason) => session.refuse(mechanism, reason),
     };
   }
 
@@ -283,6 +321,7 @@ export class XMPPConnection<E> {
 
   async #handOver(): Promise<void> {
     const { adapter } = this.#parts;
+    this.#takenAt = Date.now();
     await this.#options.onAuthenticated?.({
       adapter,
       result: this.#result as ServerResult,
@@ -290,7 +329,7 @@ export class XMPPConnection<E> {
       host: this.#host as string,
       send: (element) => this.#send(element),
       receive: () => this.#receive(),
-      close: (condition, text) => this.end(condition, text),
+      close: (condition, text) => this.#end(condition, text),
     });
   }
 
@@ -299,6 +338,7 @@ export class XMPPConnection<E> {
     const { adapter, framing } = this.#parts;
     try {
       const event = await framing.next();
+      this.#takenAt = Date.now();
       if (event.type === "close") return undefined;
       if (event.type === "open") throw new StreamViolation("bad-format", "a header inside a stream");
       if (isStreamError(event.element, adapter)) return undefined;
@@ -307,8 +347,21 @@ export class XMPPConnection<E> {
       }
       return event.element;
     } catch (error) {
+      this.#reason ??= codeOf(error);
       if (isSASLError(error)) return undefined;
       throw error;
+    }
+  }
+
+  #tell(): void {
+    const { onEnd } = this.#options;
+    if (onEnd === undefined) return;
+    const { remote = this.#parts.remote } = this.#channel;
+    const [code, secure, result, failures] = [this.#reason, this.#secure, this.#result, this.#failures];
+    try {
+      onEnd({ code, remote, secure, result, failures });
+    } catch {
+      // A log that fails must not decide who is served.
     }
   }
 
@@ -319,6 +372,13 @@ export class XMPPConnection<E> {
       // A log that fails must not decide who is served.
     }
   }
+}
+
+/** Why a connection ends that ends with this. */
+function codeOf(error: unknown): SASLErrorCode {
+  if (isSASLError(error)) return error.code;
+  if (!(error instanceof StreamViolation)) return "temporary";
+  return error.condition === "not-authorized" ? "unexpected-message" : failureOf(error).code;
 }
 
 /** RFC 6120 §4.7.3: unpredictable, and not used again. */

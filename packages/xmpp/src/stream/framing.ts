@@ -45,6 +45,8 @@ export interface Framing<E> {
   discard(): boolean;
   /** Ends the connection itself, after what was written has gone out. */
   end(): void;
+  /** When the peer was heard last, in milliseconds of `Date.now()`, white space included. Left out: not known. */
+  readonly heardAt?: number;
   /** Called once when the connection is gone, also while nobody waits in `next`. */
   onLost?: (() => void) | undefined;
 }
