@@ -65,7 +65,7 @@ export function canonicalName(
       const each = chain[i] as Canonicalizer;
       if (each.side !== undefined && each.side !== side) continue;
       const result = each.canonicalize(current, request);
-      if (isPromise(result)) return result.then((text) => step(checkedName(asker, text), i + 1));
+      if (isPromise(result)) return Promise.resolve(result).then((text) => step(checkedName(asker, text), i + 1));
       current = checkedName(asker, result);
     }
     return current;

@@ -202,6 +202,12 @@ describe("password hashes", () => {
     ["R-STO-04 that is no text", { passwordHash: [5] } as unknown as AccountProperties, "temporary"],
     ["R-STO-04 that is no list", { passwordHash: "$t$secret" } as unknown as AccountProperties, "temporary"],
     ["none at all", { passwordHash: [] }, "refused"],
+    [
+      "R-STO-04 beside a verifier that is nothing",
+      { authPassword: [null] } as unknown as AccountProperties,
+      "temporary",
+    ],
+    ["R-STO-04 beside a verifier of no hash", { authPassword: [{}] } as unknown as AccountProperties, "temporary"],
   ];
   test.each(rows)("a hash %s", async (_, account, code) => {
     const options = { accounts: { lookup: () => account }, passwordSchemes: [scheme()] };

@@ -13,12 +13,18 @@ export function soundAccount(found: AccountProperties | null | undefined): Accou
   if (userPassword !== undefined && (typeof userPassword !== "string" || userPassword === "")) {
     throw new TypeError("a stored password that is empty or no text");
   }
-  if (authPassword !== undefined && !Array.isArray(authPassword)) throw new TypeError("verifiers that are no list");
+  if (authPassword !== undefined && !isListOfVerifiers(authPassword)) {
+    throw new TypeError("verifiers that are no list, or one without a hash");
+  }
   if (passwordHash !== undefined && !isListOfTexts(passwordHash))
     throw new TypeError("hashes that are no list of texts");
   if (disabled !== undefined && typeof disabled !== "boolean")
     throw new TypeError("disabled is neither true nor false");
   return found;
+}
+
+function isListOfVerifiers(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each?.hash === "string");
 }
 
 function isListOfTexts(value: unknown): boolean {
