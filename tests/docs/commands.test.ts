@@ -58,7 +58,7 @@ describe.concurrent("bash runs", () => {
     test(`${block.file}:${block.line}`, { timeout: TIME_LIMIT_MS + 5000 }, async ({ expect }) => {
       const folder = mkdtempSync(join(tmpdir(), "sasl-docs-"));
       try {
-        writeFileSync(join(folder, "users"), "alice:{PLAIN}open sesame\n"); // what pages call their accounts
+        writeFileSync(join(folder, "users"), "alice:{PLAIN}open sesame\n", { mode: 0o600 }); // what pages call their accounts
         // The demonstration with a wrong password ends with 1, as it says.
         const text = block.text.replace(/^(npm run demo -- --wrong-password)\b.*$/gm, "$1 || [ $? -eq 1 ]");
         const env = { ...process.env, PROJECT: root, NO_COLOR: "1" };
