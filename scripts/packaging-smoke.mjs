@@ -35,6 +35,8 @@ const { scramSha256 } = require("sasl-core/mechanisms");
 const server = new core.SASLServer({ mechanisms: [scramSha256], accounts: core.memoryAccounts() });
 console.log(\`require works: \${server.mechanisms({ secure: true }).join()}\`);
 for (const name of ["sasl-lines", "sasl-imap", "sasl-smtp", "sasl-xmpp", "sasl-xmpp/node"]) require(name);
+for (const name of ["file", "sql", "ldap"]) console.log(\`store: \${require(\`sasl-store-\${name}\`).saslPlugin.stores[0].schemes}\`);
+for (const name of ["sasl-formats", "sasl-passwords", "sasl-throttle"]) require(name);
 `;
 
 await preparePath();

@@ -45,7 +45,7 @@ export function sameSignature(a: Signature, b: Signature): boolean {
 }
 
 /** Whether nothing has happened to the file for so long that its times can be relied on. */
-export function isSettled({ changed }: Signature): boolean {
+function isSettled({ changed }: Signature): boolean {
   const quietMs = changed % 1_000_000_000n === 0n ? COARSE_QUIET_MS : QUIET_MS;
   return Math.abs(Date.now() - Number(changed / 1_000_000n)) > quietMs;
 }
