@@ -165,9 +165,9 @@ function faultAtWork(error: unknown, mask: Mask): CommandError {
   return new CommandError("store-failed", text);
 }
 
-/** Passwords in a URL, as written and decoded. */
+/** Passwords in a URL, as written and decoded; rather too much of it than too little, as people forget to encode them. */
 function secretsOf(url: string): string[] {
-  const [, ofUser] = /^[^/?#]*\/\/[^/?#@]*?:([^/?#]*)@/.exec(url) ?? [];
+  const [, ofUser] = /^[^/]*\/\/[^:@/]*:(.*)@/s.exec(url) ?? [];
   const ofQuery = Array.from(url.matchAll(/(?:password|passwd|pwd|secret|pw)=([^&,]*)/gi), ([, value]) => value ?? "");
   return [ofUser ?? "", ...ofQuery].flatMap((secret) => [secret, decoded(secret)]).filter((secret) => secret !== "");
 }

@@ -99,6 +99,25 @@ describe("sasl serve on a store of a plug-in", () => {
     expect(names).toEqual(["alice", "alice"]);
   });
 
+  test("its mechanisms are offered, and are there for --mechanisms", async () => {
+    const modules = folder.file(
+      "mechanism.mjs",
+      `export const saslPlugin = { apiVersion: 1, mechanisms: ["X-NEW", "PLAIN"].map((name) => ({
+        name, flow: "client-first", security: ["noAnonymous", "noActive"], source: "private", async *server() {},
+      })) };`,
+    );
+    const offers = async (...argv: string[]): Promise<string[]> => {
+      const { ready, stop } = await serve("--imap", "0", "--plugin", modules, "--allow-plaintext", ...argv);
+      const { json } = await sasl(["probe", `imap://localhost:${ready.imap}`, "--tls", "none", "--json"]);
+      expect(await stop()).toBe(0);
+      return json.offered;
+    };
+    const all = await offers();
+    expect(all).toEqual(expect.arrayContaining(["X-NEW", "PLAIN", "SCRAM-SHA-256"]));
+    expect(new Set(all).size).toBe(all.length);
+    expect(await offers("--mechanisms", "x-new")).toEqual(["X-NEW"]);
+  });
+
   test("one that cannot be opened: exit 2, without the password of its URL", async () => {
     const url = `flaky://admin:${hidden}@db.example/closed`;
     const { code, json, stderr } = await sasl(["serve", "--imap", "0", "--json", "--plugin", plugin, "--store", url]);
