@@ -166,6 +166,29 @@ describe("sasl user on a store of a plug-in", () => {
   }
 });
 
+test("an import that the store does not live through says how far it got: exit 2", async () => {
+  const module = folder.file(
+    "full.mjs",
+    `const held = new Map();
+    export const saslPlugin = { apiVersion: 1, stores: [{ name: "full", schemes: ["full"], open: () => ({
+      lookup: (name) => held.get(name),
+      store(name, changes) {
+        if (held.size === 100) throw new Error("the disk is full");
+        held.set(name, changes);
+        return true;
+      },
+    }) }] };`,
+  );
+  const file = folder.file("much", Array.from({ length: 200 }, (_, i) => `user${i}:{PLAIN}x\n`).join("?\n"));
+  const argv = ["user", "import", file, "--format", "dovecot", "--json", "--plugin", module, "--store", "full:"];
+  const { code, json } = await sasl(argv);
+  expect(json).toMatchObject({ ok: false, replaced: 0, error: { code: "store-failed", text: "the disk is full" } });
+  expect(json.added).toBeGreaterThan(0);
+  expect(json.added).toBeLessThanOrEqual(100);
+  expect(json.skipped.length).toBeGreaterThan(0);
+  expect(code).toBe(2);
+});
+
 describe("stores that come with the command", () => {
   test("sqlite: accounts made by sasl user log in at sasl serve", async () => {
     const sqlite = ["--store", `sqlite:${folder.path}/accounts.db`];

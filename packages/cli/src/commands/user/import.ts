@@ -60,6 +60,8 @@ export function importAccounts(files: readonly string[], options: ImportOptions,
           progress.show(counts.added + counts.replaced + skipped.length);
         }
       }
+    } catch (error) {
+      throw new CommandFailure(error, { ...counts, skipped });
     } finally {
       progress.end();
       for (const { file, line, name, reason } of skipped) {
@@ -153,7 +155,12 @@ class Importer {
   /** A store that gathers writes, such as a file, gets them together; one with few connections is not flooded. */
   async #settled(waiting: readonly Promise<Outcome>[]): Promise<readonly Outcome[]> {
     const began = performance.now();
-    const outcomes = await Promise.all(waiting);
+    const settled = await Promise.allSettled(waiting);
+    // All of them are over before the store is closed, whichever failed.
+    const outcomes = settled.map((each) => {
+      if (each.status === "rejected") throw each.reason;
+      return each.value;
+    });
     const quick = performance.now() - began < BATCH_MS;
     this.#batch = Math.min(LARGEST_BATCH, Math.max(SMALLEST_BATCH, quick ? this.#batch * 2 : this.#batch >> 1));
     return outcomes;
