@@ -14,6 +14,11 @@ import { XMLStreamReader } from "../stream/reader.js";
 /** How long the other side may take to close its end, in milliseconds. */
 const LINGER_MS = 2000;
 
+/** How listeners find their framing: one set of functions for all sockets, no closures for each. */
+const owner: unique symbol = Symbol("sasl-xmpp.framing");
+
+type OwnedSocket = Duplex & { [owner]?: SocketFraming<unknown> | undefined };
+
 interface Waiter<E> {
   resolve(event: StreamEvent<E>): void;
   reject(error: unknown): void;
@@ -47,7 +52,7 @@ export class SocketFraming<E> implements Framing<E> {
     this.#adapter = adapter;
     this.#limits = limits;
     this.#attach();
-    if (socket.destroyed) this.#fail(new SASLFailure("connection-lost", "the connection is closed"));
+    if (socket.destroyed) this.fail(new SASLFailure("connection-lost", "the connection is closed"));
   }
 
   /** The socket as it is now. */
@@ -112,7 +117,7 @@ export class SocketFraming<E> implements Framing<E> {
     timer.unref();
     socket.once("close", () => clearTimeout(timer));
     socket.end();
-    this.#fail(new SASLFailure("connection-lost", "the stream is closed"));
+    this.fail(new SASLFailure("connection-lost", "the stream is closed"));
     socket.resume();
   }
 
@@ -120,7 +125,8 @@ export class SocketFraming<E> implements Framing<E> {
   release(): Duplex {
     this.discard();
     const socket = this.#socket;
-    socket.off("data", this.#onData).off("end", this.#onEnd).off("error", this.#onError).off("close", this.#onClose);
+    socket.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
+    (socket as OwnedSocket)[owner] = undefined;
     socket.on("error", ignore); // TLS reports it
     this.#released = true;
     return socket;
@@ -136,29 +142,22 @@ export class SocketFraming<E> implements Framing<E> {
 
   #attach(): void {
     const socket = this.#socket;
-    socket.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError).on("close", this.#onClose);
+    (socket as OwnedSocket)[owner] = this as SocketFraming<unknown>;
+    socket.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
   }
 
-  readonly #onData = (chunk: Uint8Array): void => {
+  /** @internal */
+  feed(chunk: Uint8Array): void {
     if (this.#ended) return;
     this.heardAt = Date.now();
     this.#reader ??= new XMLStreamReader(this.#adapter, this.#limits.limits);
     this.#reader.push(chunk);
     if (this.#waiter) this.#pump();
     else this.#socket.pause(); // at most this chunk waits
-  };
+  }
 
-  readonly #onEnd = (): void => this.#fail(new SASLFailure("connection-lost", "the peer closed the connection"));
-
-  readonly #onError = (cause: unknown): void =>
-    this.#fail(new SASLFailure("connection-lost", "the connection failed", { cause }));
-
-  readonly #onClose = (): void => {
-    this.#fail(new SASLFailure("connection-lost", "the connection is closed"));
-    this.onLost?.();
-  };
-
-  #fail(reason: SASLFailure): void {
+  /** Nothing more will come, for this reason or one before. @internal */
+  fail(reason: SASLFailure): void {
     this.#lost ??= reason;
     this.#pump();
   }
@@ -185,3 +184,21 @@ export class SocketFraming<E> implements Framing<E> {
 }
 
 function ignore(): void {}
+
+function onData(this: OwnedSocket, chunk: Uint8Array): void {
+  this[owner]?.feed(chunk);
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[owner]?.fail(new SASLFailure("connection-lost", "the peer closed the connection"));
+}
+
+function onError(this: OwnedSocket, cause: unknown): void {
+  this[owner]?.fail(new SASLFailure("connection-lost", "the connection failed", { cause }));
+}
+
+function onClose(this: OwnedSocket): void {
+  const framing = this[owner];
+  framing?.fail(new SASLFailure("connection-lost", "the connection is closed"));
+  framing?.onLost?.();
+}

@@ -116,7 +116,7 @@ export class ElementParser<E> {
     } else if (tag.isSelfClosing) {
       throw new StreamViolation("bad-format", "a stream that ends where it begins");
     } else {
-      this.#scope = { name: tag.name, namespaces: new Map(Object.entries(tag.ns)) };
+      this.#scope = scopeOf(tag);
       this.#event = { type: "open", header: headerOf(tag) };
     }
   }
@@ -129,6 +129,15 @@ export class ElementParser<E> {
     else this.#event = { type: "element", element };
   }
 }
+
+/** Kept as long as the stream lasts: with constants for what every stream has, or each would keep its header's text. */
+function scopeOf(tag: SaxesTagNS): StreamScope {
+  const usual = (text: string): string => usualTexts.find((each) => each === text) ?? text;
+  const namespaces = Object.entries(tag.ns).map(([prefix, uri]) => [usual(prefix), usual(uri)] as const);
+  return { name: usual(tag.name), namespaces: new Map(namespaces) };
+}
+
+const usualTexts: readonly string[] = ["stream:stream", "stream", NS_STREAM, NS_CLIENT];
 
 /** RFC 6120 §11.5, §11.6. */
 function checkDeclaration({ version, encoding = "utf-8" }: { version?: string; encoding?: string }): void {

@@ -48,9 +48,9 @@ export class XMLStreamReader<E> {
   #restarted = false;
   #failure: StreamViolation | undefined;
 
-  constructor(adapter: XMLAdapter<E>, limits: Partial<XMLLimits> = {}) {
+  constructor(adapter: XMLAdapter<E>, limits?: Partial<XMLLimits>) {
     this.#adapter = adapter;
-    this.#limits = { ...defaultXMLLimits, ...limits };
+    this.#limits = limits ? { ...defaultXMLLimits, ...limits } : defaultXMLLimits;
   }
 
   /** Takes octets as they come, split anywhere (R-LIM-06). They may be kept; the caller does not change them. */
