@@ -147,13 +147,14 @@ function userCommands(program: Command, io: Io, done: (code: ExitCode) => void):
       const { check } = await import("./commands/user/check.js");
       done(await check(name, options, io));
     });
-  formatOptions(command("export", "print an account as another program keeps it").argument("<name>"))
+  formatOptions(command("export", "print an account as another program keeps it").argument("[name]"))
+    .option("--all", "every account, one behind the other")
     .option("--base <dn>", "rfc5803: the entry that accounts are below")
     .addOption(new Option("--dialect <dialect>", "ejabberd: whose SQL").choices(["standard", "mysql"]))
     .option("--hash <hash>", "prosody: the hash it uses, SHA-1 or SHA-256")
-    .action(async (name: string, options: ExportOptions) => {
-      const { exportAccount } = await import("./commands/user/export.js");
-      done(await exportAccount(name, options, io));
+    .action(async (name: string | undefined, options: ExportOptions) => {
+      const { exportAccounts } = await import("./commands/user/export.js");
+      done(await exportAccounts(name, options, io));
     });
   formatOptions(command("import", "add the accounts of another program").argument("<file...>", "- for standard input"))
     .option("--replace", "overwrite the secrets of accounts that are there")

@@ -121,6 +121,12 @@ const rows: readonly [why: string, argv: readonly string[], text: RegExp][] = [
     ["user", "export", "bob", "--store", users, "--format", "postgres"],
     /no format "postgres" is known; did you mean postgresql\? known: dovecot, rfc5803, postgresql, prosody, ejabberd/,
   ],
+  ["nobody to export", ["user", "export", ...into, "--format", "dovecot"], /Name an account, or give --all/],
+  [
+    "one and all to export",
+    ["user", "export", "bob", "--all", ...into, "--format", "dovecot"],
+    /Name an account, or give --all/,
+  ],
   [
     "a format with a typing error",
     ["user", "import", password, "--store", users, "--format", "prosodi"],

@@ -265,6 +265,34 @@ describe("sasl user export and import", () => {
     expect([code, lines(stdout).length]).toEqual([2, 1]);
   });
 
+  test("export --all prints what the format can hold, names the rest, and can be imported: exit 2", async () => {
+    await add("alice", "--mechanisms", "SCRAM-SHA-256");
+    await add("bob", "--mechanisms", "PLAIN");
+    await add("carol", "--mechanisms", "SCRAM-SHA-256");
+    for (const format of ["postgresql", "ejabberd"]) {
+      const { code, stdout, stderr } = await user("export", "--all", "--format", format);
+      expect(stderr).toMatch(/^sasl user export: bob: .*\nsasl user export: 2 exported, 1 skipped; .*\n$/);
+      expect(code).toBe(2);
+      const argv = ["user", "import", "-", "--store", `file:${users}.${format}`, "--format", format, "--json"];
+      expect((await sasl(argv, { input: stdout })).json).toEqual({ ok: true, added: 2, replaced: 0, skipped: [] });
+    }
+    const all = await user("export", "--all", "--format", "dovecot");
+    expect([all.code, all.stderr]).toEqual([0, ""]);
+  });
+
+  test("export --all --json says one object for each account, also for files of their own", async () => {
+    await add("alice", "--mechanisms", "SCRAM-SHA-1");
+    await add("bob", "--mechanisms", "SCRAM-SHA-1");
+    const { stdout } = await user("export", "--all", "--format", "prosody", "--json");
+    const text = expect.stringContaining("stored_key");
+    expect(lines(stdout).map((line) => JSON.parse(line))).toEqual([
+      { name: "alice", format: "prosody", fileName: "alice.dat", text },
+      { name: "bob", format: "prosody", fileName: "bob.dat", text },
+      { ok: true, count: 2 },
+    ]);
+    expect((await user("export", "--all", "--format", "prosody")).stderr).toMatch(/a file for each account.*--json\n$/);
+  });
+
   test("import skips what it cannot take, names line and reason, and takes the rest: exit 2", async () => {
     await add("carol", "--mechanisms", "PLAIN");
     const before = readFileSync(users, "utf8");

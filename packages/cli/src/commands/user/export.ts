@@ -1,45 +1,116 @@
 /**
- * `sasl user export`: an account as another program keeps it.
+ * `sasl user export`: accounts as another program keeps them.
  *
  * @module
  */
-import type { PropertyName } from "sasl-core";
+import { once } from "node:events";
+import type { AccountProperties, PropertyName } from "sasl-core";
 import { secretProperties } from "sasl-core/plugin";
-import { FormatError } from "sasl-formats";
+import { type AccountFormat, FormatError } from "sasl-formats";
 import { CommandError, type ExitCode, exitCodes, usageError } from "../../errors.js";
-import { type Io, printJson } from "../../output.js";
-import { canonicalName, noSuchAccount, note, type UserOptions, withAccounts } from "./accounts.js";
+import { type Io, jsonLine } from "../../output.js";
+import { CommandFailure } from "../facts.js";
+import {
+  type Accounts,
+  canonicalName,
+  noSuchAccount,
+  note,
+  notSupported,
+  type UserOptions,
+  withAccounts,
+} from "./accounts.js";
 import { type FormatOptions, formatNamed, formatSettings } from "./formats.js";
 
 /** As the argument parser gives them. */
-export interface ExportOptions extends UserOptions, FormatOptions {}
+export interface ExportOptions extends UserOptions, FormatOptions {
+  readonly all?: boolean;
+}
 
 /** What formats write: secrets, and the fields of a passwd-file. */
 const wanted: readonly PropertyName[] = [...secretProperties, "disabled", "uid", "gid", "gecos", "home", "shell"];
 
-/** Prints the account. @throws {CommandError} `no-such-account`, `not-exportable` */
-export function exportAccount(name: string, options: ExportOptions, io: Io): Promise<ExitCode> {
+/**
+ * Prints one account, or with `--all` every one.
+ *
+ * @throws {CommandError} `no-such-account`, `not-exportable`
+ */
+export function exportAccounts(name: string | undefined, options: ExportOptions, io: Io): Promise<ExitCode> {
   const format = formatNamed(options.format);
-  return withAccounts(options, io, async (accounts) => {
-    const canonical = await canonicalName(name, accounts);
-    const properties = await accounts.store.lookup(canonical, wanted);
-    if (properties === undefined) throw noSuchAccount(canonical);
-    let text: string;
-    let fileName: string | undefined;
+  if ((name === undefined) !== (options.all === true)) throw usageError("export whom? Name an account, or give --all");
+  if (options.all && format.fileName && !options.json) {
+    throw usageError(`${format.name} has a file for each account: export them one by one, or give --json`);
+  }
+  if ((io.stdout as { isTTY?: boolean }).isTTY) {
+    note(io, "export", "this is secret: whoever has it can guess the password at leisure, or pose as the server");
+  }
+  return withAccounts(options, io, (accounts) =>
+    name === undefined ? exportAll(format, accounts, options, io) : exportOne(name, format, accounts, options, io),
+  );
+}
+
+async function exportOne(
+  name: string,
+  format: AccountFormat,
+  accounts: Accounts,
+  options: ExportOptions,
+  io: Io,
+): Promise<ExitCode> {
+  const canonical = await canonicalName(name, accounts);
+  const properties = await accounts.store.lookup(canonical, wanted);
+  if (properties === undefined) throw noSuchAccount(canonical);
+  const { text, fileName } = formatted(canonical, properties, format, options);
+  if (options.json) {
+    io.stdout.write(`${jsonLine({ ok: true, name: canonical, format: format.name, fileName, text })}\n`);
+  } else {
+    io.stdout.write(text);
+    if (fileName !== null) note(io, "export", `the file of this account is called ${fileName}`);
+  }
+  return exitCodes.done;
+}
+
+async function exportAll(
+  format: AccountFormat,
+  { store }: Accounts,
+  options: ExportOptions,
+  io: Io,
+): Promise<ExitCode> {
+  if (store.list === undefined) throw notSupported("list");
+  const skipped: { readonly name: string; readonly reason: string }[] = [];
+  let count = 0;
+  for await (const name of store.list()) {
+    const properties = await store.lookup(name, wanted);
+    if (properties === undefined) continue; // removed meanwhile
     try {
-      text = format.format(canonical, properties, formatSettings(options));
-      fileName = format.fileName?.(canonical);
+      const { text, fileName } = formatted(name, properties, format, options);
+      const line = options.json ? `${jsonLine({ name, format: format.name, fileName, text })}\n` : text;
+      if (!io.stdout.write(line)) await once(io.stdout, "drain");
+      count++;
     } catch (error) {
-      if (error instanceof FormatError) throw new CommandError("not-exportable", error.message);
-      throw error instanceof RangeError || error instanceof TypeError ? usageError(error.message) : error;
+      if (!(error instanceof CommandError)) throw error;
+      skipped.push({ name, reason: error.message });
+      note(io, "export", `${name}: ${error.message}`);
     }
-    if (options.json)
-      printJson(io, { ok: true, name: canonical, format: format.name, fileName: fileName ?? null, text });
-    else io.stdout.write(text);
-    if ((io.stdout as { isTTY?: boolean }).isTTY) {
-      note(io, "export", "this is secret: whoever has it can guess the password at leisure, or pose as the server");
-    }
-    if (fileName !== undefined && !options.json) note(io, "export", `the file of this account is called ${fileName}`);
-    return exitCodes.done;
-  });
+  }
+  if (skipped.length > 0) {
+    const text = `${count} exported, ${skipped.length} skipped; each skipped one is named above`;
+    throw new CommandFailure(new CommandError("not-exportable", text), { count, skipped });
+  }
+  if (options.json) io.stdout.write(`${jsonLine({ ok: true, count })}\n`);
+  return exitCodes.done;
+}
+
+function formatted(
+  name: string,
+  properties: AccountProperties,
+  format: AccountFormat,
+  options: ExportOptions,
+): { readonly text: string; readonly fileName: string | null } {
+  try {
+    return {
+      text: format.format(name, properties, formatSettings(options)),
+      fileName: format.fileName?.(name) ?? null,
+    };
+  } catch (error) {
+    throw error instanceof FormatError ? new CommandError("not-exportable", error.message) : error;
+  }
 }
