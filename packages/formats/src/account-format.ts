@@ -14,7 +14,11 @@ export interface AccountFormatOptions {
   readonly host?: string | undefined;
   /** LDIF, export: the entry the accounts are below, `ou=people,dc=example,dc=org`. None when left out. */
   readonly base?: string | undefined;
-  /** Prosody, export: which hash its `password_hash` says, `SHA-1` or `SHA-256`; needed for accounts that have both. */
+  /**
+   * Export. Prosody: which hash its `password_hash` says, `SHA-1` or `SHA-256`; needed for accounts that have both. ejabberd:
+   * which hash its `auth_scram_hash` says, `SHA-1`, `SHA-256` or `SHA-512`, for tables without the column `type`, as those of
+   * ejabberd before 25; left out, a row for each hash is written, with its type.
+   */
   readonly hash?: string | undefined;
   /**
    * ejabberd: how SQL quotes text, `standard` for PostgreSQL and SQLite or `mysql`, where a backslash escapes. Default for

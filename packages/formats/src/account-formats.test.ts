@@ -460,6 +460,8 @@ describe("what a format cannot hold is refused with what to do", () => {
     ["ejabberd", "al'ice", account],
     ["ejabberd", "al\nice", account],
     ["ejabberd", "alice", { passwordHash: ["$2b$x"] }],
+    ["ejabberd", "alice", { authPassword: [sha256] }, { hash: "SHA-1" }],
+    ["ejabberd", "alice", account, { hash: "SHA-384" }],
     ["rfc5803", "alice", { ...account, disabled: true }],
     ["rfc5803", "alice", {}],
     ["rfc5803", "alice", { userPassword: "{x}" }],
@@ -483,6 +485,26 @@ describe("what a format cannot hold is refused with what to do", () => {
   test("a choice of hash makes Prosody take an account with two", () => {
     const text = prosodyFormat.format("alice", { authPassword: [sha1, sha256] }, { hash: "SHA-256" });
     expect(parseProsody(text)).toEqual(account);
+  });
+
+  test("a choice of hash makes a row for ejabberd without types, one for each account", () => {
+    for (const [hash, prefix] of [
+      ["SHA-1", ""],
+      ["SHA-256", "sha256:"],
+      ["SHA-512", "sha512:"],
+    ] as const) {
+      const text = ejabberdFormat.format("alice", { authPassword: [sha1, sha256, sha512] }, { hash });
+      const wanted = [sha1, sha256, sha512].find((each) => each.hash === hash);
+      expect(text.split("\n")[1]).toMatch(/^INSERT INTO users \(username, password, serverkey, salt, iterationcount\)/);
+      expect(text).toContain(`'${prefix}${Buffer.from(wanted?.storedKey ?? []).toString("base64")}'`);
+      expect([...ejabberdFormat.parse(text)]).toMatchObject([
+        { name: "alice", properties: { authPassword: [wanted] } },
+      ]);
+    }
+    const text = ejabberdFormat.format("alice", { userPassword: "it's" }, { hash: "SHA-1" });
+    expect(text).toContain(
+      "(username, password, serverkey, salt, iterationcount) VALUES ('alice', 'it''s', '', '', 0)",
+    );
   });
 
   test("hashes of passwords go into LDIF under their schemes", () => {

@@ -120,15 +120,17 @@ export const ejabberdFormat: AccountFormat = {
   },
   format(name: string, properties: AccountProperties, options: AccountFormatOptions = {}): string {
     checkEnabled(properties, "ejabberd");
-    const { host, dialect } = options;
+    const { host, dialect, hash } = options;
+    if (hash !== undefined && !hashesOfEjabberd.includes(hash)) throw new FormatError(`ejabberd has no SCRAM-${hash}`);
     const quote = (text: string) => quoteText(dialect === "mysql" ? text.replaceAll("\\", "\\\\") : text);
     const key: [column: string, value: string][] = [["username", quote(checkedLocalpart(name))]];
     if (host !== undefined) key.push(["server_host", quote(checkedLocalpart(host))]);
-    const credential = credentialOf(properties, "ejabberd", hashesOfEjabberd);
-    const rows: readonly EjabberdRow[] =
+    const credential = credentialOf(properties, "ejabberd", hash === undefined ? hashesOfEjabberd : [hash]);
+    const typed: readonly EjabberdRow[] =
       "password" in credential
         ? [{ type: PLAIN, password: credential.password, serverkey: "", salt: "", iterationcount: 0 }]
         : credential.verifiers.map(formatEjabberdRow);
+    const rows = hash === undefined ? typed : typed.map(withoutType);
     const where = key.map(([column, value]) => `${column}=${value}`).join(" AND ");
     // Rows that stay would let an old password in.
     return `DELETE FROM users WHERE ${where};\n${rows.map((row) => insertOf(key, row, quote)).join("")}`;
@@ -137,10 +139,16 @@ export const ejabberdFormat: AccountFormat = {
 
 const hashesOfEjabberd: readonly string[] = hashNames.map(({ hash }) => hash);
 
+/** The row as it was before there were types: one for each user, the name of the hash before the key. */
+function withoutType(row: EjabberdRow): EjabberdRow {
+  const prefix = hashNames.find(({ type }) => type === row.type)?.prefix ?? "";
+  return { ...row, type: 0, password: `${prefix}${row.password}` };
+}
+
 function insertOf(key: readonly [string, string][], row: EjabberdRow, quote: (text: string) => string): string {
   const columns: readonly [string, string][] = [
     ...key,
-    ["type", String(row.type)],
+    ...(row.type === 0 ? [] : [["type", String(row.type)] satisfies [string, string]]),
     ["password", quote(row.password)],
     ["serverkey", quote(row.serverkey)],
     ["salt", quote(row.salt)],
