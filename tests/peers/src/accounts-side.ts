@@ -8,12 +8,14 @@ import { passwordOf } from "./accounts.js";
 import { sessionAttempts } from "./attempts/sessions.js";
 import { type StoredServe, storeAttempts } from "./attempts/stores.js";
 import { type Databases, startDatabases } from "./databases.js";
+import { handoverSide } from "./handover-side.js";
 import type { Run } from "./run.js";
 import { SaslUser } from "./sasl-user.js";
 import { Serve } from "./serve.js";
 import { ending } from "./server-side.js";
 import { runStoreSuites } from "./store-suites.js";
 import { ldapUrl } from "./stores/slapd.js";
+import { makeCertificates } from "./tls-files.js";
 import type { Tool } from "./tools.js";
 import type { Client } from "./types.js";
 
@@ -27,6 +29,10 @@ export async function accountsSide(
   const databases = await startDatabases(run, tools);
   await runStoreSuites(run, databases);
   await storesSide(run, command, clients, tools, databases);
+  if (!tools.has("openssl")) return;
+  const tls = join(run.scratch, "accounts-tls");
+  await makeCertificates(run.children, tls);
+  await handoverSide(run, command, clients, tools, databases, tls);
 }
 
 /** Every client at servers with their accounts in each store. */

@@ -45,7 +45,10 @@ const sources: Readonly<Record<Tool, Source>> = {
   redis: { packages: ["redis-server"], probe: ["redis-server", "--version"] },
   dovecot: { packages: ["dovecot-core", "dovecot-imapd"], probe: ["test", "-x", "/usr/lib/dovecot/imap-login"] },
   prosody: { packages: ["prosody"], probe: ["sh", "-c", "command -v prosody && command -v prosodyctl"] },
-  ejabberd: { packages: ["ejabberd"], probe: ["sh", "-c", "command -v ejabberdctl"] },
+  ejabberd: {
+    packages: ["ejabberd", "erlang-p1-pgsql"],
+    probe: ["sh", "-c", "command -v ejabberdctl && ls -d /usr/lib/erlang/lib/p1_pgsql-*"],
+  },
 };
 
 /** Find every tool, install what is missing, report what stays missing. @returns the tools there are. */

@@ -22,6 +22,8 @@ export interface Postgres {
   restart(): Promise<void>;
   /** Runs SQL as `psql` does, as somebody with a password, or as the owner of everything. */
   psql(sql: string, as?: { readonly user: string; readonly password: string }): Promise<Finished>;
+  /** A table as `pg_dump` writes it. */
+  dump(table: string): Promise<Finished>;
 }
 
 const versions = "/usr/lib/postgresql";
@@ -65,6 +67,16 @@ export async function startPostgres(children: Children, folder: string): Promise
   // SIGINT is its fast shutdown; SIGTERM would wait for everybody to leave.
   const daemon = new Daemon(children, { command: join(programs, "postgres"), args, user, stopSignal: "SIGINT", ready });
   await daemon.start();
+  const client = (
+    program: string,
+    options: readonly string[],
+    as: { readonly user: string; readonly password: string },
+    input = "",
+  ): Promise<Finished> => {
+    const to = ["--host", "127.0.0.1", "--port", String(port), "--username", as.user, "--dbname", "postgres"];
+    const env = { PGPASSWORD: as.password, PGPASSFILE: "/nonexistent" };
+    return children.run(join(programs, program), [...to, "--no-password", ...options], { input, env });
+  };
   return {
     url: `postgres://${owner}:${password}@127.0.0.1:${port}/postgres`,
     socketUrl: `postgres://${owner}@/postgres?host=${encodeURIComponent(home)}&port=${port}`,
@@ -73,11 +85,10 @@ export async function startPostgres(children: Children, folder: string): Promise
     stop: () => daemon.stop(),
     restart: () => daemon.restart(),
     psql(sql, as = { user: owner, password }) {
-      const to = ["--host", "127.0.0.1", "--port", String(port), "--username", as.user, "--dbname", "postgres"];
-      const how = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"];
-      const env = { PGPASSWORD: as.password, PGPASSFILE: "/nonexistent" };
-      return children.run(join(programs, "psql"), [...to, ...how], { input: sql, env });
+      const options = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"];
+      return client("psql", options, as, sql);
     },
+    dump: (table) => client("pg_dump", ["--table", table], { user: owner, password }),
   };
 }
 

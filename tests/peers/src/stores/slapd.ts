@@ -34,6 +34,8 @@ export interface Slapd {
   restart(): Promise<void>;
   /** Adds entries as `ldapadd` does, over the wire, as somebody who may. @param ldif of entries below {@link emptyBase}. */
   add(ldif: string): Promise<Finished>;
+  /** Finds entries as `ldapsearch` does, LDIF, as somebody who may read all. */
+  search(base: string, filter: string): Promise<Finished>;
 }
 
 const program = "/usr/sbin/slapd";
@@ -71,6 +73,7 @@ export async function startSlapd(children: Children, folder: string): Promise<Sl
   const args = ["-d", "0", "-f", config, "-h", `${url} ${socketUrl}`];
   const daemon = new Daemon(children, { command: program, args, ready: () => listens(port) });
   await daemon.start();
+  const login = ["-x", "-H", url, "-D", adminDn, "-w", adminPassword];
   return {
     url,
     socketUrl,
@@ -83,10 +86,8 @@ export async function startSlapd(children: Children, folder: string): Promise<Sl
     start: () => daemon.start(),
     stop: () => daemon.stop(),
     restart: () => daemon.restart(),
-    add(entries) {
-      const login = ["-x", "-H", url, "-D", adminDn, "-w", adminPassword];
-      return children.run("ldapadd", login, { input: entries });
-    },
+    add: (entries) => children.run("ldapadd", login, { input: entries }),
+    search: (base, filter) => children.run("ldapsearch", [...login, "-LLL", "-b", base, filter]),
   };
 }
 
