@@ -444,7 +444,7 @@ describe("limits", () => {
       },
       onOutcome: ({ remote, code }) => void events.push(`${remote} ${code}`),
     });
-    const options = { server: shared, remote: () => "192.0.2.1" };
+    const options = { server: shared, connection: () => ({ remote: "192.0.2.1" }) };
     const [good, bad, gone] = [await talk(options), await talk(options), await talk(options)];
     expect(await good.say("1 AUTHENTICATE PLAIN")).toBe("+ ");
     expect(await bad.say(`1 AUTHENTICATE PLAIN ${b64("\0eve\0x")}`)).toMatch(/^1 NO \[UNAVAILABLE\] /);
@@ -467,10 +467,10 @@ describe("limits", () => {
         });
       },
     };
-    const guesser = await talk({ ...options, remote: () => "192.0.2.66" });
+    const guesser = await talk({ ...options, connection: () => ({ remote: "192.0.2.66" }) });
     expect(await guesser.say(`1 AUTHENTICATE PLAIN ${b64("\0alice\0wrong")}`)).toMatch(/^1 NO /);
     guesser.client.write(`2 AUTHENTICATE PLAIN ${b64("\0alice\0guess")}\r\n`);
-    const user = await talk({ ...options, remote: () => "192.0.2.1" });
+    const user = await talk({ ...options, connection: () => ({ remote: "192.0.2.1" }) });
     expect(await user.say(`1 ${ok}`)).toMatch(/^1 OK /);
     expect([...counts]).toEqual([["192.0.2.66", 1]]);
     release();

@@ -36,3 +36,15 @@ test("holds a timer only while it holds something", () => {
   vi.advanceTimersByTime(1000);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test("tells what it holds", () => {
+  const sweep = new Sweep(1000);
+  const [one, two] = [item(Date.now() + 10), item(Date.now() + 10_000)];
+  sweep.add(one);
+  sweep.add(two);
+  expect([...sweep.held]).toEqual([one, two]);
+  vi.advanceTimersByTime(1000);
+  expect([...sweep.held]).toEqual([two]);
+  expect(sweep.held.size).toBe(1);
+  sweep.delete(two);
+});

@@ -58,7 +58,7 @@ async function login(mechanism: Parameters<typeof authenticate>[2][number], chun
   const running = new SMTPConnection(wire, {
     server: new SASLServer(config),
     onAuthenticated: (result) => void results.push(result),
-    external: () => ({ names: ["alice"] }),
+    connection: () => ({ external: { names: ["alice"] } }),
   }).run();
   const { announced } = await greet(client);
   try {

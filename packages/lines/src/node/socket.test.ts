@@ -46,6 +46,29 @@ describe("a plain socket", () => {
     expect([near.secure, far.secure, near.channelBinding]).toEqual([false, false, undefined]);
   });
 
+  test("knows its peer, has no strength, and tells once that it is gone, also while nobody reads", async () => {
+    const { near, far } = await transports();
+    expect([far.remote, far.externalSsf]).toEqual(["127.0.0.1", 0]);
+    let lost = 0;
+    far.onLost = () => void lost++;
+    near.close();
+    await expect.poll(() => lost).toBe(1);
+    far.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(lost).toBe(1);
+  });
+
+  test("one that was released tells nothing any more", async () => {
+    const { near, far } = await transports();
+    let lost = 0;
+    far.onLost = () => void lost++;
+    const { socket } = far.release();
+    near.close();
+    socket.resume();
+    await new Promise((resolve) => socket.once("close", resolve));
+    expect(lost).toBe(0);
+  });
+
   test("R-LIM-05 the end, an error and close settle what is pending", async () => {
     for (const end of [
       (near: Socket) => near.end(),

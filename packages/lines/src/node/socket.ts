@@ -26,6 +26,9 @@ export interface NodeLineTransportOptions extends TLSChannelBindingOptions {
 /** A transport over a socket, which can be taken back from it. */
 export interface NodeLineTransport extends BufferedTransport {
   readonly socket: Socket;
+  /** Strength of TLS in bits, as `tlsStrength` of `sasl-core/node` says; 0 without TLS. */
+  readonly externalSsf: number;
+  readonly remote: string | undefined;
 
   /**
    * Takes the socket back, paused and without listeners of ours. The transport is closed for good.

@@ -176,6 +176,56 @@ describe("XMPPListener", () => {
     stream.close();
   });
 
+  test("R-GEN-26 strength comes from the socket, and a policy is asked for again after TLS has begun", async () => {
+    const asked: boolean[] = [];
+    const server = await start({
+      requireTLS: false,
+      sasl: { policy: { requireEncryption: false } },
+      connection: (socket) => {
+        asked.push(socket instanceof TLSSocket);
+        return { policy: { minSsf: 200 } };
+      },
+    });
+    const offered = async (ciphers: string) => {
+      const stream = new SocketStream(await server.connect(), { domain: "localhost" });
+      const before = discover(await stream.open(), stream.adapter).mechanisms;
+      const after = discover(await stream.startTLS({ ca, ciphers }), stream.adapter).mechanisms;
+      stream.close();
+      return [before, after];
+    };
+    expect(await offered("TLS_AES_128_GCM_SHA256")).toEqual([[], []]);
+    expect(await offered("TLS_AES_256_GCM_SHA384")).toEqual([[], ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN"]]);
+    expect(asked).toEqual([false, true, false, true]);
+  });
+
+  test("a proxy in front that ends TLS: what it says is believed, and STARTTLS is not offered", async () => {
+    const server = await start({ connection: () => ({ secure: true, remote: "192.0.2.7" }) });
+    const stream = new SocketStream(await server.connect(), { domain: "localhost" });
+    const features = await stream.open();
+    expect(discover(features, stream.adapter)).toMatchObject({
+      mechanisms: ["SCRAM-SHA-256", "PLAIN"],
+      startTLS: undefined,
+    });
+    await authenticate(stream, features, [PLAIN(alice)], { policy: { requireEncryption: false } });
+    stream.close();
+    expect(server.events).toMatchObject([{ ok: true, remote: "192.0.2.7" }]);
+  });
+
+  test("R-LIM-05 an authenticated client that is silent for too long is let go, white space keeps it", async () => {
+    const ends: unknown[] = [];
+    const server = await start({ direct: true, idleTimeoutMs: 400, onEnd: ({ code }) => void ends.push(code) });
+    const stream = new SocketStream(await server.connectTLS(), { domain: "localhost" });
+    await authenticate(stream, await stream.open(), [PLAIN(alice)]);
+    await stream.restart();
+    for (let i = 0; i < 8; i++) {
+      stream.socket.write(" ");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(ends).toEqual([]);
+    expect(await rejection(stream.receive())).toMatchObject({ opaqueError: { condition: "connection-timeout" } });
+    await expect.poll(() => ends).toEqual(["timed-out"]);
+  });
+
   test("close() tells every client that the server shuts down", async () => {
     const server = await start({ direct: true });
     const stream = new SocketStream(await server.connectTLS(), { domain: "localhost" });
