@@ -149,6 +149,27 @@ test("R-IMAP-09 a handshake that fails ends the connection, and nobody else's", 
   other.close();
 });
 
+for (const [how, leave] of [
+  ["closes", (socket: Socket) => void socket.end()],
+  ["goes", (socket: Socket) => void socket.destroy()],
+  ["resets", (socket: Socket) => void socket.resetAndDestroy()],
+] as const) {
+  test(`R-LIM-05 R-LIM-08 a client that ${how} in the middle of an exchange is in the log, with its address`, async () => {
+    const facts = () => ({ policy: { requireEncryption: false } });
+    const { dial, events, ends, listener } = await start({ connection: facts });
+    const socket = await dial();
+    const wire = nodeLineTransport(socket);
+    await wire.readLine(1000);
+    wire.write("1 AUTHENTICATE PLAIN\r\n");
+    await wire.readLine(1000);
+    leave(socket);
+    const expected = { code: "connection-lost", remote: "127.0.0.1" };
+    await expect.poll(() => ends).toMatchObject([{ ...expected, result: undefined, failures: 0 }]);
+    expect(events).toMatchObject([{ ...expected, mechanism: "PLAIN", ok: false }]);
+    expect(listener.size).toBe(0);
+  });
+}
+
 test("close() tells every client that the server shuts down", async () => {
   const { dial, listener, ends } = await start();
   const wires = [nodeLineTransport(await dial()), nodeLineTransport(await dial())];

@@ -226,6 +226,28 @@ describe("XMPPListener", () => {
     await expect.poll(() => ends).toEqual(["timed-out"]);
   });
 
+  for (const [how, leave] of [
+    ["closes", (socket: Socket) => void socket.end()],
+    ["goes", (socket: Socket) => void socket.destroy()],
+    ["resets", (socket: Socket) => void socket.resetAndDestroy()],
+  ] as const) {
+    test(`R-LIM-05 R-LIM-08 a client that ${how} in the middle of an exchange is in the log, with its address`, async () => {
+      const ends: unknown[] = [];
+      const server = await start({ tls: undefined, onEnd: (end) => void ends.push(end) });
+      const socket = await server.connect();
+      const stream = new SocketStream(socket, { domain: "localhost" });
+      await stream.open();
+      const { create } = stream.adapter;
+      await stream.send(create("auth", "urn:ietf:params:xml:ns:xmpp-sasl", { mechanism: "SCRAM-SHA-256" }));
+      await stream.receive();
+      leave(socket);
+      const expected = { code: "connection-lost", remote: "127.0.0.1" };
+      await expect.poll(() => ends).toMatchObject([{ ...expected, result: undefined, failures: 0 }]);
+      expect(server.events).toMatchObject([{ ...expected, mechanism: "SCRAM-SHA-256", ok: false }]);
+      expect(server.listener.size).toBe(0);
+    });
+  }
+
   test("close() tells every client that the server shuts down", async () => {
     const server = await start({ direct: true });
     const stream = new SocketStream(await server.connectTLS(), { domain: "localhost" });
