@@ -8,6 +8,7 @@ import { passwordOf } from "./accounts.js";
 import { sessionAttempts } from "./attempts/sessions.js";
 import { type StoredServe, storeAttempts } from "./attempts/stores.js";
 import { type Databases, startDatabases } from "./databases.js";
+import { faultsSide } from "./faults-side.js";
 import { handoverSide } from "./handover-side.js";
 import type { Run } from "./run.js";
 import { SaslUser } from "./sasl-user.js";
@@ -29,10 +30,12 @@ export async function accountsSide(
   const databases = await startDatabases(run, tools);
   await runStoreSuites(run, databases);
   await storesSide(run, command, clients, tools, databases);
-  if (!tools.has("openssl")) return;
-  const tls = join(run.scratch, "accounts-tls");
-  await makeCertificates(run.children, tls);
-  await handoverSide(run, command, clients, tools, databases, tls);
+  if (tools.has("openssl")) {
+    const tls = join(run.scratch, "accounts-tls");
+    await makeCertificates(run.children, tls);
+    await handoverSide(run, command, clients, tools, databases, tls);
+  }
+  await faultsSide(run, command, clients, databases);
 }
 
 /** Every client at servers with their accounts in each store. */

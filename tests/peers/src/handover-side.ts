@@ -6,7 +6,9 @@
  */
 import { join } from "node:path";
 import { passwordOf } from "./accounts.js";
+import { at } from "./attempts/attempt.js";
 import { atServe } from "./attempts/handover.js";
+import { servedAttempts } from "./attempts/serve.js";
 import type { Databases } from "./databases.js";
 import { dovecotHandover, gsaslHandover } from "./handovers/dovecot.js";
 import { ejabberdHandover } from "./handovers/ejabberd.js";
@@ -18,8 +20,9 @@ import { slapdHandover } from "./handovers/slapd.js";
 import type { Run } from "./run.js";
 import { SaslUser } from "./sasl-user.js";
 import { Serve } from "./serve.js";
+import { ending } from "./server-side.js";
 import type { Tool } from "./tools.js";
-import type { Client } from "./types.js";
+import type { Attempt, Client } from "./types.js";
 
 const ways: readonly [tool: Tool, way: (facts: HandoverFacts) => Promise<Handover>][] = [
   ["dovecot", dovecotHandover],
@@ -65,5 +68,23 @@ export async function handoverSide(
       ...imported.flatMap((holder) => atServe(serve, holder, clients)),
     ]),
   );
-  if (tools.has("dovecot")) await sharedFile(facts);
+  await run.attempts([ending("SIGTERM", serve)]);
+  if (!tools.has("dovecot")) return;
+  await transition(facts);
+  await sharedFile(facts);
+}
+
+/** Somebody imported with a hash alone logs in once with the password, and from then on with SCRAM. */
+async function transition({ run, command, clients, into }: HandoverFacts): Promise<void> {
+  const store = ["--store", into.store, "--mechanisms", mechanisms.join(","), "--auto-transition"];
+  const serve = await Serve.start(run.children, "serve+transition", command, store);
+  const endpoint = { ...serve.endpoint("imap", "starttls"), plus: "none" } as const;
+  const attempts = (mechanism: string, outcome: "accepted" | "refused", note: string): Attempt[] => {
+    const login = { mechanism, user: "doveadm-sha512-crypt", password: madePassword };
+    const able = clients.filter((client) => client.cannot(endpoint, login) === undefined);
+    return able.flatMap((client) => servedAttempts(at(endpoint, login, { outcome }, { note }), client, serve));
+  };
+  await run.attempts(attempts("SCRAM-SHA-256", "refused", "a hash alone"));
+  await run.attempts(attempts("PLAIN", "accepted", "a hash alone"), 1);
+  await run.attempts(attempts("SCRAM-SHA-256", "accepted", "after a login with PLAIN"));
 }

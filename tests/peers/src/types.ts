@@ -64,6 +64,8 @@ export interface Expectation {
   readonly channelBinding?: string | null;
   /** The error's code, where one code alone is right. */
   readonly code?: string;
+  /** What the server says in its protocol, as our client repeats it. */
+  readonly peer?: RegExp;
 }
 
 /** What a client made of it. `broken` is a client or a connection that failed in another way than a refusal. */

@@ -36,7 +36,7 @@ interface LoginReport {
   readonly serverVerified?: unknown;
   readonly channelBinding?: unknown;
   readonly tls?: { readonly version?: unknown; readonly verified?: unknown } | null;
-  readonly error?: { readonly kind?: unknown; readonly code?: unknown };
+  readonly error?: { readonly kind?: unknown; readonly code?: unknown; readonly peer?: unknown };
 }
 
 /** `sasl login` as a client. */
@@ -160,6 +160,10 @@ function checkError(report: LoginReport, exit: number | null, expected: Expectat
     complaints.push(`the error is ${JSON.stringify(report.error)}, no ${kind}`);
   if (expected.code !== undefined && report.error?.code !== expected.code) {
     complaints.push(`the code is ${JSON.stringify(report.error?.code)}, not ${expected.code}`);
+  }
+  const said = report.error?.peer;
+  if (expected.peer !== undefined && !(typeof said === "string" && expected.peer.test(said))) {
+    complaints.push(`the server said ${JSON.stringify(said)}, not ${expected.peer}`);
   }
   return complaints;
 }
