@@ -49,8 +49,8 @@ export function appendRealm(realm?: string): Canonicalizer {
   return {
     name: "append realm",
     canonicalize(name, { host }) {
-      const ending = realm ?? host;
-      return name.includes("@") || ending === undefined ? name : `${name}@${ending}`;
+      const ending = realm ?? host?.toLowerCase();
+      return name.includes("@") || !isRealm(ending) ? name : `${name}@${ending}`;
     },
   };
 }
@@ -80,7 +80,11 @@ export function stripRealm(realm?: string, options: { readonly others?: "keep" |
 }
 
 function checkRealm(realm: string | undefined): void {
-  if (realm !== undefined && (realm === "" || realm.includes("@"))) throw new RangeError("realm is no realm");
+  if (realm !== undefined && !isRealm(realm)) throw new RangeError("realm is no realm");
+}
+
+function isRealm(text: string | undefined): text is string {
+  return text !== undefined && text !== "" && !text.includes("@");
 }
 
 /**

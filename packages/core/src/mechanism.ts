@@ -36,6 +36,17 @@ export type SecurityFlag =
   | "mutualAuth" //      the server proves itself too
   | "passCredentials"; // the server gets credentials it can use elsewhere
 
+/** All of them. */
+export const securityFlags: readonly SecurityFlag[] = [
+  "noPlaintext",
+  "noAnonymous",
+  "noActive",
+  "noDictionary",
+  "forwardSecrecy",
+  "mutualAuth",
+  "passCredentials",
+];
+
 /** Facts about a mechanism, known before any exchange. */
 export interface MechanismInfo {
   /** 1 to 20 characters of `A-Z`, `0-9`, `-`, `_` (RFC 4422 §3.1). */
@@ -119,17 +130,21 @@ export interface Mechanism extends MechanismInfo {
   /**
    * What to store so that this password works with this mechanism.
    *
-   * @param password prepared, at least 1 character. Secret. `undefined`: there is to be none any more; properties of the
-   *   mechanism's own are then returned as `undefined`, those in `secretProperties` are gone already.
+   * @param password prepared, at least 1 character. Secret.
    * @param stored what the account will have already: nothing is to be made twice.
    * @returns properties to set; of one that is a list, what to add to it. Nothing where `stored` is enough, or what is
    *   needed may not be stored.
    */
   readonly setPassword?: (
     ctx: PasswordContext,
-    password: string | undefined,
+    password: string,
     stored: AccountProperties,
   ) => MaybePromise<AccountProperties | undefined>;
+  /**
+   * Properties of the mechanism's own that `setPassword` writes, besides `secretProperties`: when the password changes, all
+   * of them are removed before it is asked.
+   */
+  readonly ownSecrets?: readonly PropertyName[];
   /** Lets go of what the mechanism holds for all exchanges; called once, by whoever loaded it. */
   readonly dispose?: () => MaybePromise<void>;
   /**
@@ -264,7 +279,7 @@ export function defineMechanism(mechanism: Mechanism): Mechanism {
 }
 
 /** What a mechanism has beside its halves, for servers alone. */
-type ServerSide = Pick<Mechanism, "possible" | "properties" | "available" | "setPassword">;
+type ServerSide = Pick<Mechanism, "possible" | "properties" | "available" | "setPassword" | "ownSecrets">;
 
 /** A client half made whole. A call that a bundler can drop with its server half, where a spread could not be. */
 export function withServer(

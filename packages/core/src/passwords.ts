@@ -6,7 +6,7 @@
 import type { Account, AccountStore, PasswordScheme, ScramVerifier } from "./accounts.js";
 import { SASLFailure } from "./errors.js";
 import { isBytes, wipe } from "./internal/bytes.js";
-import type { MechanismContext } from "./mechanism.js";
+import { type MechanismContext, noProperties } from "./mechanism.js";
 import { scramHashNamed } from "./mechanisms/scram/hashes.js";
 import { keysFromPassword, verifierFromKeys } from "./mechanisms/scram/keys.js";
 import type { Digest, MaybePromise } from "./runtime/contract.js";
@@ -38,39 +38,36 @@ export async function passwordMatches(
   const { userPassword, passwordHash = [], authPassword } = account.properties;
   const { habits, accounts, ask } = judges;
   const verifier = authPassword && sound(authPassword.find((each) => scramHashNamed(each.hash)));
-  const nothing = userPassword === undefined && passwordHash.length === 0 && verifier === undefined;
-  if (nothing && accounts.checkPassword) {
-    return (await ask(() => accounts.checkPassword?.(account.name, prepared))) === true;
-  }
   if (userPassword === undefined && passwordHash.length > 0) {
-    habits.learnHash(passwordHash[0] as string);
-    return fitsOne(judges, passwordHash, prepared);
+    const fits = await fitsOne(judges, passwordHash, prepared);
+    habits.learnHash(passwordHash[0] as string); // one that could be read
+    return fits;
   }
-  const decoy = nothing ? await habits.decoyHash(judges.schemes, account.name) : undefined;
-  if (decoy !== undefined) {
-    await fitsOne(judges, [decoy], prepared);
-    return false;
+  if (userPassword === undefined && verifier === undefined && accounts.checkPassword) {
+    const yes = await ask(() => accounts.checkPassword?.(account.name, prepared));
+    return yes === true && account.properties !== noProperties; // who has no account is not let in by a judge
   }
-  return matchesSecret(ctx, habits, account, prepared, verifier);
-}
-
-/** Compared with the stored password, or derived and compared with a verifier. */
-async function matchesSecret(
-  ctx: MechanismContext,
-  habits: ScramHabits,
-  account: Account,
-  prepared: string,
-  stored: ScramVerifier | undefined,
-): Promise<boolean> {
-  const { userPassword } = account.properties;
+  // Who has a verifier pays for it. The others pay for what accounts here have, a hash or a verifier (R-SCRAM-25).
+  const decoy = verifier ? undefined : await ask(() => habits.decoyHash(judges.schemes, account.name));
+  if (decoy !== undefined) await fitsOne(judges, [decoy], prepared);
   const given = ctx.bytes(prepared);
-  if (stored) habits.learn(stored);
-  // Derives once wherever accounts here have verifiers, so that those without one take as long (R-SCRAM-25).
-  const hash = scramHashNamed(stored?.hash ?? habits.usualHash ?? "");
-  const derived = hash !== undefined && (await matchesVerifier(ctx, habits, account.name, hash.digest, stored, given));
+  const derived = decoy === undefined && (await derives(ctx, habits, account.name, verifier, given));
   const same = userPassword !== undefined && ctx.equal(given, ctx.bytes(await ctx.prepare(userPassword, "stored")));
   wipe(given);
-  return userPassword === undefined ? derived && stored !== undefined : same;
+  return userPassword === undefined ? derived && verifier !== undefined : same;
+}
+
+/** Derives once wherever accounts here have verifiers, and says whether the account's own came out. */
+async function derives(
+  ctx: MechanismContext,
+  habits: ScramHabits,
+  name: string,
+  stored: ScramVerifier | undefined,
+  given: Uint8Array,
+): Promise<boolean> {
+  if (stored) habits.learn(stored);
+  const hash = scramHashNamed(stored?.hash ?? habits.usualHash ?? "");
+  return hash !== undefined && matchesVerifier(ctx, habits, name, hash.digest, stored, given);
 }
 
 /** Whether a password fits one of these hashes; all are tried, so that it does not show which. */

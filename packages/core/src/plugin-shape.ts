@@ -78,6 +78,7 @@ const mechanismShape = (): Shape<Mechanism> => ({
   server: maybe(aFunction),
   possible: maybe(aFunction),
   properties: maybe(listOf("a list of names of properties", aText)),
+  ownSecrets: maybe(listOf("a list of names of properties", aText)),
   available: maybe(aFunction),
   setPassword: maybe(aFunction),
   dispose: maybe(aFunction),

@@ -240,6 +240,7 @@ function refuseClash(held: readonly Held[]): void {
 /** Lets go of all of them whatever each of them does, and then says what went wrong first. */
 async function letGo(held: readonly Held[], timeoutMs: number): Promise<void> {
   const failed: PluginError[] = [];
+  const gone = new Set<unknown>(); // a part may be in two plug-ins, or twice in one
   for (const { module, plugin } of held.toReversed()) {
     const parts: unknown[] = [];
     try {
@@ -248,6 +249,8 @@ async function letGo(held: readonly Held[], timeoutMs: number): Promise<void> {
       parts.push(plugin); // as far as it can be read
     }
     for (const part of parts) {
+      if (gone.has(part)) continue;
+      gone.add(part);
       try {
         await within(timeoutMs, () => (part as Plugin | undefined)?.dispose?.());
       } catch (error) {

@@ -65,7 +65,11 @@ export class ScramHabits {
     }
     if (this.#hashSeen) return this.#hash;
     if (this.#seen.size > 0 || this.#told) return undefined;
-    this.#hash ??= schemes.find(makesHashes)?.hash(encodeBase64(this.#secret));
+    // Made once; a fault is not kept.
+    this.#hash ??= (async () => schemes.find(makesHashes)?.hash(encodeBase64(this.#secret)))().catch((error) => {
+      if (!this.#hashSeen) this.#hash = undefined;
+      throw error;
+    });
     return this.#hash;
   }
 

@@ -2,8 +2,9 @@ import { describe, expect, test, vi } from "vitest";
 import { codeAfter, sessionFor } from "../test/support.js";
 import type { AccountProperties, AccountStore, PasswordScheme } from "./accounts.js";
 import { authenticate } from "./authenticate.js";
+import { appendRealm, usernameCaseMapped } from "./canonicalizers.js";
 import { callbackAccounts, chainAccounts } from "./chain-accounts.js";
-import type { SASLErrorCode } from "./errors.js";
+import { type SASLErrorCode, saslError } from "./errors.js";
 import { defineMechanism, type Mechanism, type SecurityFlag, type ServerContext } from "./mechanism.js";
 import {
   anonymous,
@@ -20,6 +21,7 @@ import {
 } from "./mechanisms/index.js";
 import { memoryAccounts } from "./memory-accounts.js";
 import { SASLServer, type ServerConnection, type ServerOptions, type ServerPolicy } from "./server.js";
+import { setPassword } from "./set-password.js";
 import { makeScramVerifier } from "./verifier.js";
 
 const right = "\0tim\0secret";
@@ -236,6 +238,175 @@ describe("password hashes", () => {
   });
 });
 
+describe("names nobody has are not told apart", () => {
+  const scheme = (verify: (password: string, stored: string) => boolean): PasswordScheme => ({
+    name: "test",
+    recognizes: (stored) => stored.startsWith("$t$"),
+    verify,
+    hash: () => "$t$decoy",
+  });
+  const codes = async (server: SASLServer, names: readonly string[]) => {
+    const result: string[] = [];
+    for (const name of names) result.push(await codeAfter(server.session(secure), "PLAIN", [`\0${name}\0wrong`]));
+    return result;
+  };
+
+  test("R-GEN-31 a hash that nobody can read is not what unknown names are tried against", async () => {
+    const server = new SASLServer({
+      mechanisms: [plain],
+      accounts: memoryAccounts({ imported: { passwordHash: ["$y$j9T$x"] }, broken: { passwordHash: ["$t$absurd"] } }),
+      passwordSchemes: [
+        scheme((_, stored) => {
+          if (stored === "$t$absurd") throw new Error("absurd parameters");
+          return false;
+        }),
+      ],
+    });
+    expect(await codes(server, ["imported", "broken", "nobody"])).toEqual(["temporary", "temporary", "refused"]);
+  });
+
+  test("R-GEN-31 a fault while the decoy is made is not kept", async () => {
+    const hash = vi
+      .fn(() => "$t$decoy")
+      .mockImplementationOnce(() => {
+        throw new Error("no memory");
+      });
+    const schemes = [{ ...scheme(() => false), hash }];
+    const server = new SASLServer({ mechanisms: [plain], accounts: memoryAccounts(), passwordSchemes: schemes });
+    expect(await codes(server, ["nobody", "nobody"])).toEqual(["temporary", "refused"]);
+  });
+
+  test("R-GEN-31 an account with the password itself costs what an unknown name costs", async () => {
+    const calls: string[] = [];
+    const schemes = [scheme((_, stored) => calls.push(stored) < 0)];
+    const accounts = memoryAccounts({ tim: "secret" });
+    const server = new SASLServer({ mechanisms: [plain], accounts, passwordSchemes: schemes });
+    expect(await codes(server, ["tim", "nobody"])).toEqual(["refused", "refused"]);
+    expect(calls).toEqual(["$t$decoy", "$t$decoy"]);
+  });
+});
+
+describe("policy of a connection", () => {
+  const accounts = memoryAccounts({ tim: "secret" });
+  test("R-GEN-26 a point that is undefined takes nothing from the server's", () => {
+    const server = new SASLServer({ mechanisms: [plain], accounts, policy: { forbid: ["passCredentials"] } });
+    expect(server.mechanisms({ secure: true, policy: { forbid: undefined, minSsf: undefined } })).toEqual([]);
+  });
+
+  test.each([
+    ["required by the server, preferred on this connection", "require", "prefer", "success"],
+    ["required on this connection alone", "prefer", "require", "mechanism-too-weak"],
+  ] as const)("R-GEN-26 R-CB-05 binding %s", async (_, server, connection, code) => {
+    const options = { policy: { channelBinding: server } };
+    const session = sessionFor(plain, { accounts, ...options }, { policy: { channelBinding: connection } });
+    expect(await codeAfter(session, "PLAIN", [right])).toBe(code);
+  });
+
+  const wrong: readonly ServerPolicy[] = [
+    { minStrength: "strong" as never },
+    { channelBinding: "required" as never },
+    { require: ["mutual"] as never },
+    { forbid: ["passCredential"] as never },
+    { minSsf: Number.NaN },
+    { maxSsf: -1 },
+  ];
+  test.each(wrong)("R-GEN-26 %o is a mistake, and opens nothing", (policy) => {
+    expect(() => new SASLServer({ mechanisms: [plain], accounts, policy })).toThrow(RangeError);
+    const server = new SASLServer({ mechanisms: [plain], accounts });
+    expect(() => server.session({ secure: true, policy })).toThrow(RangeError);
+  });
+
+  test("R-GEN-26 a layer that a mechanism could have had, and did not, protects nothing", async () => {
+    const claims = defineMechanism({ ...plain, name: "X-LAYER", maxSsf: 256 });
+    const policy = { minSsf: 256 };
+    const session = sessionFor(claims, { accounts, policy });
+    expect(await codeAfter(session, "X-LAYER", [right])).toBe("mechanism-too-weak");
+  });
+
+  test("R-GEN-26 a channel of unknown strength has none", () => {
+    const server = new SASLServer({ mechanisms: [plain], accounts, policy: { minSsf: 1 } });
+    expect(server.mechanisms({ secure: true, externalSsf: Number.NaN })).toEqual([]);
+  });
+});
+
+test("R-XMPP-18 the protocol has the last word, and the log hears it", async () => {
+  const events: unknown[] = [];
+  const accounts = memoryAccounts({ tim: "secret" });
+  const server = new SASLServer({ mechanisms: [plain], accounts, onOutcome: (event) => events.push(event) });
+  const admit = async ({ authzid }: { readonly authzid: string }) => {
+    throw saslError("authorization-refused", `${authzid} is of another host`);
+  };
+  const session = server.session({ secure: true, admit });
+  expect(await codeAfter(session, "PLAIN", [right])).toBe("authorization-refused");
+  expect(session.result).toBeUndefined();
+  expect(events).toEqual([expect.objectContaining({ ok: false, code: "authorization-refused" })]);
+});
+
+describe("accounts that are not the mechanism's", () => {
+  const disabled = { lookup: () => ({ disabled: true }) };
+  const says = (authcid: string, mayActAs?: unknown): Mechanism =>
+    defineMechanism({
+      name: "X-SAYS",
+      flow: "client-first",
+      security: ["noAnonymous"],
+      source: "this test",
+      async *server() {
+        const authzid = new TextDecoder().decode(yield);
+        return { authcid, authzid, ...(mayActAs !== undefined && { mayActAs: mayActAs as string[] }) };
+      },
+    });
+
+  test("a name that was not identified is looked at, too", async () => {
+    expect(await codeAfter(sessionFor(says("tim"), { accounts: disabled }), "X-SAYS", [""])).toBe("account-disabled");
+    const anybody = sessionFor(anonymous, { accounts: disabled, anonymous: "guest" });
+    expect(await codeAfter(anybody, "ANONYMOUS", ["x"])).toBe("account-disabled");
+  });
+
+  test("requireAccount turns down who has none, whatever the channel proved", async () => {
+    const accounts = memoryAccounts({ tim: {} });
+    const connection = { external: { names: ["anna", "tim"] } };
+    const asAnna = () => sessionFor(external, { accounts }, connection);
+    expect(await codeAfter(asAnna(), "EXTERNAL", ["anna"])).toBe("success");
+    const strict = (name: string) =>
+      codeAfter(sessionFor(external, { accounts, requireAccount: true }, connection), "EXTERNAL", [name]);
+    expect(await strict("anna")).toBe("refused");
+    expect(await strict("tim")).toBe("success");
+    const guest = sessionFor(anonymous, { accounts, anonymous: "guest", requireAccount: true });
+    expect(await codeAfter(guest, "ANONYMOUS", ["x"])).toBe("success");
+  });
+
+  test("names to act as are a list, and one that cannot be used does not block the next", async () => {
+    const accounts = memoryAccounts();
+    expect(await codeAfter(sessionFor(says("tim", "anna"), { accounts }), "X-SAYS", ["n"])).toBe("temporary");
+    const canonicalizers = [usernameCaseMapped];
+    const session = sessionFor(says("tim", ["two words", "anna"]), { accounts, canonicalizers });
+    expect(await codeAfter(session, "X-SAYS", ["Anna"])).toBe("success");
+  });
+
+  test.each([
+    ["a list of rows", [{ disabled: true }]],
+    ["a map", new Map([["disabled", true]])],
+  ])("R-STO-04 %s is no account", async (_, found) => {
+    const accounts = { lookup: () => found } as unknown as AccountStore;
+    const connection = { external: { names: ["tim"] } };
+    expect(await codeAfter(sessionFor(external, { accounts }, connection), "EXTERNAL", [""])).toBe("temporary");
+  });
+
+  test("getters of a class are read", async () => {
+    class Row {
+      get userPassword() {
+        return "secret";
+      }
+      get quota() {
+        return 5;
+      }
+    }
+    const session = sessionFor(plain, { accounts: { lookup: () => new Row() as never }, properties: ["quota"] });
+    expect(await codeAfter(session, "PLAIN", [right])).toBe("success");
+    expect({ ...session.result?.properties }).toEqual({ quota: 5 });
+  });
+});
+
 describe("a store that judges passwords itself", () => {
   const rows: readonly [why: string, answer: () => unknown, code: SASLErrorCode | "success"][] = [
     ["yes", () => true, "success"],
@@ -351,6 +522,77 @@ describe("what a mechanism is given", () => {
     }
   });
 
+  test("R-LIM-07 a mechanism identifies one account, and can use no other", async () => {
+    const accounts = memoryAccounts({ master: { userPassword: "m", disabled: true }, tim: { userPassword: "t" } });
+    const twice = half(async (ctx) => {
+      await ctx.identify("master");
+      return { authcid: (await ctx.identify("tim")).name };
+    });
+    const foreign = half(async (ctx) => {
+      const account = await ctx.identify("tim");
+      await ctx.update({ name: "master", properties: {} }, { disabled: false }, {});
+      return { authcid: account.name };
+    });
+    for (const mechanism of [twice, foreign]) {
+      const server = new SASLServer({ mechanisms: [mechanism], accounts });
+      expect(await codeAfter(server.session(secure), "X-TEST", ["x"])).toBe("temporary");
+    }
+    expect(accounts.lookup("master", [])).toMatchObject({ disabled: true });
+  });
+
+  test("after an abort a half that is still at work learns of it, and reaches nothing", async () => {
+    const told = vi.fn();
+    const store = vi.fn(() => true);
+    const lookup = vi.fn(() => ({ counter: 7 }));
+    let go = () => {};
+    const errors: unknown[] = [];
+    const late = half(async (ctx) => {
+      const account = await ctx.identify("tim");
+      await new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      ctx.ended(told);
+      await Promise.resolve(account)
+        .then((a) => ctx.update(a, { counter: 6 }, {}))
+        .catch((error) => errors.push(error));
+      return { authcid: "tim" };
+    });
+    const session = new SASLServer({ mechanisms: [late], accounts: { lookup, store } }).session(secure);
+    const step = codeAfter(session, "X-TEST", ["x"]);
+    await expect.poll(() => lookup.mock.calls.length).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await session.abort();
+    go();
+    expect(await step).toBe("aborted");
+    await expect.poll(() => errors).toEqual([expect.objectContaining({ code: "aborted" })]);
+    expect(told.mock.calls).toEqual([[false]]);
+    expect(store).not.toHaveBeenCalled();
+  });
+
+  test("R-LIM-05 callbacks that reject later end no process", async () => {
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    try {
+      const mechanism = half((ctx) => {
+        ctx.ended((async () => Promise.reject(new Error("cleanup"))) as () => void);
+        return Promise.reject(ctx.fail("refused", "no"));
+      });
+      const server = new SASLServer({ mechanisms: [mechanism], accounts: memoryAccounts() });
+      expect(await codeAfter(server.session(secure), "X-TEST", ["x"])).toBe("refused");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(unhandled).not.toHaveBeenCalled();
+    } finally {
+      process.off("unhandledRejection", unhandled);
+    }
+  });
+
+  test("R-CAN-03 an empty name stays empty, whatever a rule would make of it", async () => {
+    const nobody = half(async (ctx) => ({ authcid: (await ctx.identify("")).name }));
+    const canonicalizers = [appendRealm("example.com")];
+    const server = new SASLServer({ mechanisms: [nobody], accounts: memoryAccounts(), canonicalizers });
+    expect(await codeAfter(server.session(secure), "X-TEST", ["x"])).toBe("malformed-message");
+  });
+
   test("and when the peer goes away in the middle", async () => {
     const told = vi.fn();
     const mechanism = half((ctx) => {
@@ -368,23 +610,21 @@ describe("what a mechanism is given", () => {
 });
 
 describe("chained stores", () => {
+  const verifierOf = (password: string) => makeScramVerifier(hashSha256, password, { iterations: 4096 });
   const hashes = { tim: { userPassword: "secret", quota: 1 } };
   const more = { tim: { quota: 2, displayName: "Tim" }, anna: { userPassword: "annas" } };
 
-  test("the first answer wins for each property, and a later store is asked for the rest alone", async () => {
-    const second = memoryAccounts(more);
-    const lookup = vi.spyOn(second, "lookup");
-    const chain = chainAccounts([memoryAccounts(hashes), second]);
+  test("the first answer wins for each property", async () => {
+    const chain = chainAccounts([memoryAccounts(hashes), memoryAccounts(more)]);
     const found = await chain.lookup("tim", ["userPassword", "quota", "displayName"]);
     expect(found).toMatchObject({ userPassword: "secret", quota: 1, displayName: "Tim" });
-    expect(lookup.mock.calls).toEqual([["tim", ["displayName"]]]);
     expect(await chain.lookup("anna", ["userPassword"])).toMatchObject({ userPassword: "annas" });
     expect(await chain.lookup("nobody", ["userPassword"])).toBeUndefined();
   });
 
   test("or the first store that knows the name says all", async () => {
     const chain = chainAccounts([memoryAccounts(hashes), memoryAccounts(more)], { answer: "account" });
-    expect(await chain.lookup("tim", ["quota", "displayName"])).toEqual({ userPassword: "secret", quota: 1 });
+    expect(await chain.lookup("tim", ["quota", "displayName"])).toEqual({ quota: 1 });
   });
 
   test("an account that is locked in one of them is locked", async () => {
@@ -415,6 +655,61 @@ describe("chained stores", () => {
     expect(names.sort()).toEqual(["anna", "new", "tim"]);
     expect(await chain.remove?.("new")).toBe(true);
     expect(await chain.remove?.("nobody")).toBe(false);
+  });
+
+  test("R-STO-05 a new password, or none, leaves no other one good in any of the stores", async () => {
+    for (const password of ["new", undefined]) {
+      const first = memoryAccounts({ tim: { quota: 1, authPassword: [await verifierOf("first")] } });
+      const second = memoryAccounts({ tim: { userPassword: "second" } });
+      const chain = chainAccounts([first, second]);
+      await setPassword(chain, "tim", password, { mechanisms: [plain, scramSha256], iterations: 4096 });
+      for (const old of ["first", "second"]) {
+        expect(await codeAfter(sessionFor(plain, { accounts: chain }), "PLAIN", [`\0tim\0${old}`])).toBe("refused");
+      }
+      const now = await codeAfter(sessionFor(plain, { accounts: chain }), "PLAIN", ["\0tim\0new"]);
+      expect(now).toBe(password === undefined ? "refused" : "success");
+      expect(await chain.lookup("tim", ["quota"])).toEqual({ quota: 1 });
+    }
+  });
+
+  test("which store the secrets are from does not hang on the mechanism", async () => {
+    const first = memoryAccounts({ tim: { authPassword: [await verifierOf("first")] } });
+    const chain = chainAccounts([first, memoryAccounts({ tim: "second" })]);
+    expect(await chain.lookup("tim", ["userPassword"])).toEqual({});
+  });
+
+  test("a removed account is gone from all of them", async () => {
+    const [first, second] = [memoryAccounts(hashes), memoryAccounts(more)];
+    await chainAccounts([first, second]).remove?.("tim");
+    expect([first.lookup("tim", []), second.lookup("tim", [])]).toEqual([undefined, undefined]);
+    const fixed = callbackAccounts(() => ({}));
+    await expect(chainAccounts([first, fixed]).remove?.("tim")).rejects.toThrow(TypeError);
+  });
+
+  test("who has the account judges the password, nobody else; a name nobody has is not let in", async () => {
+    const yes = { lookup: (name: string) => (name === "tim" ? {} : undefined), checkPassword: vi.fn(() => true) };
+    const local = memoryAccounts({ tim: {} });
+    const own = chainAccounts([local, yes], { answer: "account" });
+    expect(await codeAfter(sessionFor(plain, { accounts: own }), "PLAIN", [right])).toBe("refused");
+    expect(yes.checkPassword).not.toHaveBeenCalled();
+    const both = chainAccounts([local, yes]);
+    expect(await codeAfter(sessionFor(plain, { accounts: both }), "PLAIN", [right])).toBe("success");
+    expect(await codeAfter(sessionFor(plain, { accounts: both }), "PLAIN", ["\0ghost\0x"])).toBe("refused");
+  });
+
+  test("a store that says null knows nobody", async () => {
+    const none = { lookup: () => null } as unknown as AccountStore;
+    const first = memoryAccounts();
+    await chainAccounts([none, first]).store?.("new", { quota: 4 });
+    expect(first.lookup("new", [])).toEqual({ quota: 4 });
+  });
+
+  test("disabled: false in the first store opens nothing that the second has locked", async () => {
+    const chain = chainAccounts([
+      memoryAccounts({ tim: { userPassword: "secret", disabled: false } }),
+      memoryAccounts({ tim: { disabled: true } }),
+    ]);
+    expect(await codeAfter(sessionFor(plain, { accounts: chain }), "PLAIN", [right])).toBe("account-disabled");
   });
 
   test("closing closes all, also after one could not", async () => {

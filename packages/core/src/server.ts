@@ -9,14 +9,14 @@ import { randomBytes } from "#runtime";
 import type { AccountStore, PasswordScheme, PropertyName, TokenVerifier } from "./accounts.js";
 import type { Canonicalizer } from "./canonicalize.js";
 import type { ChannelBinding } from "./channel-binding.js";
-import type { SASLErrorCode } from "./errors.js";
+import { asSASLError, type SASLErrorCode } from "./errors.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
-import { type ExternalIdentity, type Mechanism, noProperties } from "./mechanism.js";
+import { type ExternalIdentity, type Mechanism, noProperties, securityFlags } from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
 import { ScramHabits } from "./scram-habits.js";
 import { ServerExchange } from "./server-exchange.js";
-import { SASLServerSession } from "./session.js";
+import { SASLServerSession, type ServerResult } from "./session.js";
 import {
   compareStrength,
   isWeaker,
@@ -24,6 +24,7 @@ import {
   type Strength,
   shortcoming,
   strengthOf,
+  strengths,
   usualSsf,
 } from "./strength.js";
 import type { Throttle } from "./throttle.js";
@@ -76,6 +77,11 @@ export interface ServerOptions extends ContextSettings {
   readonly properties?: readonly PropertyName[] | undefined;
   /** How one-way hashes in `passwordHash` are checked, and made where the first that can make them is used. Default: none. */
   readonly passwordSchemes?: readonly PasswordScheme[] | undefined;
+  /**
+   * Turn down who has no account in the store, also with a certificate or a token that is good: without it these let in
+   * whoever they name, and a user who was removed with them. Default false.
+   */
+  readonly requireAccount?: boolean | undefined;
   /**
    * After a login in which the client sent the password itself, give its account what the other mechanisms offered here
    * lack: SCRAM verifiers beside an imported hash. Written after the login succeeded and only if nobody changed the
@@ -133,6 +139,11 @@ export interface ServerConnection {
    * use has at least, and 0 for another.
    */
   readonly externalSsf?: number | undefined;
+  /**
+   * The protocol's last word, before success is told: throws a SASLError for an identity that cannot be used on this
+   * connection, such as one of another host than the stream is to.
+   */
+  readonly admit?: ((result: ServerResult) => MaybePromise<void>) | undefined;
   /** What holds on this connection beside, or instead of, the server's policy, point by point. */
   readonly policy?: ServerPolicy | undefined;
 }
@@ -147,8 +158,9 @@ export class SASLServer {
   #every: Mechanism | undefined;
   readonly #requests = new Map<Mechanism, readonly PropertyName[]>();
 
-  /** @throws {RangeError} for a secret under 16 octets or two mechanisms of one name. */
+  /** @throws {RangeError} for a secret under 16 octets, two mechanisms of one name, a policy with a point that is none. */
   constructor(options: ServerOptions) {
+    checkPolicy(options.policy);
     this.#options = options;
     this.limits = limitsFrom(options.limits);
     this.#habits = new ScramHabits(options.secret ?? randomBytes(32), options.scramIterations);
@@ -185,14 +197,18 @@ export class SASLServer {
 
   /**
    * Names to announce to a certain user, strongest first: those that work for the account, from one look-up for all of
-   * them. A name nobody has gets what {@link mechanisms} says.
+   * them. A name nobody has gets what {@link mechanisms} says: where accounts differ in what they have, telling a peer
+   * before it has authenticated tells it who has an account.
    *
    * @param name as the peer gave it.
    * @throws {SASLError} `temporary` when accounts cannot be looked up at present; what a canonicaliser refuses with.
    */
   async mechanismsFor(name: string, connection: ServerConnection): Promise<readonly string[]> {
     this.#every ??= everyMechanism(this.configured);
-    const { properties } = await new ServerExchange(this, connection, this.#every).identify(name);
+    const exchange = new ServerExchange(this, connection, this.#every);
+    const { properties } = await (async () => exchange.identify(name))().catch((error: unknown) => {
+      throw asSASLError(error, "temporary", "accounts cannot be looked up at present");
+    });
     const judges = this.#options.accounts.checkPassword !== undefined;
     return this.mechanisms(connection).filter((each) => {
       const { available } = this.#mechanisms.get(each) as Mechanism;
@@ -200,14 +216,22 @@ export class SASLServer {
     });
   }
 
-  /** A session for one connection. It keeps nothing until a mechanism is named. */
+  /**
+   * A session for one connection. It keeps nothing until a mechanism is named.
+   *
+   * @throws {RangeError} for a policy of the connection with a point that is none.
+   */
   session(connection: ServerConnection): SASLServerSession {
+    checkPolicy(connection.policy);
     return new SASLServerSession(this, connection);
   }
 
-  /** The policy on a connection. @internal */
-  policy({ policy }: ServerConnection): ServerPolicy {
-    return policy === undefined ? (this.#options.policy ?? {}) : { ...this.#options.policy, ...policy };
+  /** The policy on a connection: what it says itself, point by point, and the server's where it says nothing. @internal */
+  policy({ policy: own }: ServerConnection): ServerPolicy {
+    const { policy = {} } = this.#options;
+    if (own === undefined) return policy;
+    const said = Object.entries(own).filter(([, value]) => value !== undefined);
+    return { ...policy, ...Object.fromEntries(said) };
   }
 
   /**
@@ -253,6 +277,23 @@ export class SASLServer {
       return able ? undefined : "mechanism-unsupported";
     }
     return channelBinding === "require" ? "mechanism-too-weak" : undefined;
+  }
+}
+
+const channelBindings: readonly unknown[] = ["disable", "prefer", "require", undefined];
+
+/** What a program without types might say, and what would silently switch a point off. */
+function checkPolicy(policy: ServerPolicy | undefined): void {
+  if (policy === undefined) return;
+  const { channelBinding, minStrength, require, forbid, minSsf, maxSsf } = policy;
+  if (!channelBindings.includes(channelBinding)) throw new RangeError("policy.channelBinding is none of its values");
+  if (minStrength !== undefined && !strengths.includes(minStrength))
+    throw new RangeError("policy.minStrength is no class");
+  for (const flag of [...(require ?? []), ...(forbid ?? [])]) {
+    if (!securityFlags.includes(flag)) throw new RangeError("policy names a flag that does not exist");
+  }
+  for (const ssf of [minSsf, maxSsf]) {
+    if (ssf !== undefined && !(ssf >= 0)) throw new RangeError("policy has a strength that is no number of bits");
   }
 }
 

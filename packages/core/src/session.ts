@@ -8,8 +8,9 @@ import { Cutoff } from "./cutoff.js";
 import { isSASLError, type SASLError, SASLFailure, saslError } from "./errors.js";
 import type { SASLInterface, SASLReply } from "./interface.js";
 import { type Heard, isMechanismName, type Mechanism } from "./mechanism.js";
+import { unable } from "./patience.js";
 import type { SASLServer, ServerConnection, ServerEvent } from "./server.js";
-import { ServerExchange, unable } from "./server-exchange.js";
+import { ServerExchange } from "./server-exchange.js";
 import type { Throttle } from "./throttle.js";
 
 /** Who is at the other end, once it is known. */
@@ -168,8 +169,9 @@ export class SASLServerSession implements SASLInterface {
 
   /** Waits as long as the peer is there. */
   #wait(turn: Turn, work: Promise<void>): Promise<void> {
-    turn.waits = new Cutoff(undefined, 0);
-    return turn.waits.race(work);
+    const waits = new Cutoff(undefined, this.#server.limits.timeoutMs);
+    turn.waits = waits;
+    return waits.race(work).finally(() => waits.dispose());
   }
 
   #goOn(payload: Uint8Array): Promise<SASLReply> {

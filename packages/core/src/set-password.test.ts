@@ -54,7 +54,8 @@ describe("passwordChange", () => {
     const own = defineMechanism({
       ...plain,
       name: "X-OWN",
-      setPassword: (_, password) => ({ xOwn: password === undefined ? undefined : "kept" }),
+      ownSecrets: ["xOwn"],
+      setPassword: () => ({ xOwn: "kept" }),
     });
     const { changes } = await passwordChange(undefined, { mechanisms: [scramSha256, own] });
     const gone = { userPassword: undefined, authPassword: undefined, passwordHash: undefined, xOwn: undefined };
@@ -120,9 +121,12 @@ describe("setPassword", () => {
 
   test.each<[why: string, accounts: AccountStore, code: string]>([
     ["a store that cannot write", { lookup: () => undefined }, "mechanism-unsupported"],
-    ["nothing that could be stored", memoryAccounts(), "no-credentials"],
+    ["nothing that could be stored", memoryAccounts({ tim: "old" }), "no-credentials"],
   ])("%s is said", async (_, accounts, code) => {
-    await expect(setPassword(accounts, "tim", "new", { mechanisms: [cramMd5] })).rejects.toMatchObject({ code });
+    // OAUTHBEARER works without a password, and is no reason to take it away.
+    const mechanisms = [cramMd5, oauthbearer];
+    await expect(setPassword(accounts, "tim", "new", { mechanisms })).rejects.toMatchObject({ code });
+    if (code === "no-credentials") expect(accounts.lookup("tim", [])).toEqual({ userPassword: "old" });
   });
 });
 
@@ -180,6 +184,46 @@ describe("autoTransition", () => {
     await loginTo(serverWith(accounts), PLAIN);
     await expect.poll(() => changed).toBe(true);
     expect(inner.lookup("tim", [])).toEqual({ passwordHash: ["$rev$wen"] });
+  });
+
+  test("where the store judged the password itself nothing is kept that could contradict it", async () => {
+    const writes: unknown[] = [];
+    const accounts: AccountStore = {
+      lookup: () => ({}),
+      checkPassword: (_, password) => password === "secret",
+      store: (name) => writes.push(name) > 0,
+    };
+    await loginTo(serverWith(accounts), PLAIN);
+    await settled();
+    expect(writes).toEqual([]);
+  });
+
+  test("a record that changes under the login does not bring the old password back", async () => {
+    const row = { passwordHash: ["$rev$terces"] };
+    const expected: unknown[] = [];
+    const accounts: AccountStore = {
+      lookup: () => row,
+      store(_, __, wanted) {
+        expected.push(wanted?.passwordHash);
+        return false;
+      },
+    };
+    const server = new SASLServer({
+      mechanisms: [scramSha256, plain],
+      accounts,
+      autoTransition: true,
+      passwordSchemes: [
+        {
+          ...scheme,
+          verify(password, stored) {
+            row.passwordHash = ["$rev$wen"];
+            return scheme.verify(password, stored);
+          },
+        },
+      ],
+    });
+    await loginTo(server, PLAIN);
+    await expect.poll(() => expected).toEqual([["$rev$terces"]]);
   });
 
   test("a derivation that fails changes nothing at all, and the login stands", async () => {

@@ -44,12 +44,18 @@ export interface PasswordChange {
  * @throws {RangeError} for fewer than 4096 iterations.
  */
 export async function passwordChange(password: string | undefined, options: PasswordOptions): Promise<PasswordChange> {
-  const none: AccountProperties = Object.fromEntries(secretProperties.map((name) => [name, undefined]));
   const mechanisms = [...options.mechanisms].sort(compareStrength);
-  const prepared = password === undefined ? undefined : await preparedPassword(password, options.prepare);
-  const changes = await contributions(prepared, mechanisms, none, contextFor(options));
-  const lacking = mechanisms.filter((each) => each.available?.(changes, false) === false);
-  return { changes, unserved: lacking.map((each) => each.name) };
+  const secrets = [...secretProperties, ...mechanisms.flatMap((each) => each.ownSecrets ?? [])];
+  const none: AccountProperties = Object.fromEntries(secrets.map((name) => [name, undefined]));
+  const ctx = contextFor(options);
+  if (password === undefined) return { changes: none, unserved: namesLacking(mechanisms, none) };
+  const prepared = await preparedPassword(password, options.prepare);
+  const changes = await contributions(prepared, mechanisms, none, ctx);
+  return { changes, unserved: namesLacking(mechanisms, changes) };
+}
+
+function namesLacking(mechanisms: readonly Mechanism[], properties: AccountProperties): readonly string[] {
+  return mechanisms.filter((each) => each.available?.(properties, false) === false).map((each) => each.name);
 }
 
 /**
@@ -70,7 +76,8 @@ export async function setPassword(
 ): Promise<PasswordChange | undefined> {
   if (accounts.store === undefined) throw new SASLFailure("mechanism-unsupported", "this account store cannot write");
   const change = await passwordChange(password, options);
-  if (password !== undefined && change.unserved.length === options.mechanisms.length) {
+  const served = options.mechanisms.some((each) => each.setPassword && !change.unserved.includes(each.name));
+  if (password !== undefined && !served) {
     throw new SASLFailure("no-credentials", "none of the mechanisms can work with what may be stored");
   }
   return (await accounts.store(name, change.changes, expected)) ? change : undefined;
@@ -100,7 +107,7 @@ function contextFor(options: PasswordOptions): PasswordContext {
  * @returns `stored` with the additions; lists are added to.
  */
 async function contributions(
-  password: string | undefined,
+  password: string,
   mechanisms: readonly Mechanism[],
   stored: AccountProperties,
   ctx: PasswordContext,

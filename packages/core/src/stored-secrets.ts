@@ -16,7 +16,7 @@ export const clearPasswords: Stored = {
   properties: ["userPassword", "authPassword", "passwordHash"],
   available: (properties, checksPasswords) => checksPasswords || hasSecret(properties),
   async setPassword(ctx, password, stored) {
-    if (password === undefined || hasSecret(stored)) return undefined;
+    if (hasSecret(stored)) return undefined;
     const hash = await ctx.hashPassword(password);
     return hash === undefined ? undefined : { passwordHash: [hash] };
   },
@@ -27,9 +27,10 @@ export const thePasswordItself: Stored = {
   properties: ["userPassword"],
   available: ({ userPassword }) => userPassword !== undefined,
   setPassword: ({ plaintext }, password, { userPassword }) =>
-    plaintext && password !== undefined && userPassword === undefined ? { userPassword: password } : undefined,
+    plaintext && userPassword === undefined ? { userPassword: password } : undefined,
 };
 
-function hasSecret({ userPassword, authPassword, passwordHash }: AccountProperties): boolean {
+/** Whether an account has anything a password can be compared with. */
+export function hasSecret({ userPassword, authPassword, passwordHash }: AccountProperties): boolean {
   return userPassword !== undefined || (authPassword?.length ?? 0) > 0 || (passwordHash?.length ?? 0) > 0;
 }

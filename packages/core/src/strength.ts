@@ -54,7 +54,7 @@ export function shortcoming(info: MechanismInfo, policy: MechanismPolicy, extern
   const banned = forbid.find((flag) => info.security.includes(flag));
   if (banned) return `has ${banned}`;
   const ssf = Math.max(externalSsf, Math.min(info.maxSsf ?? 0, maxSsf));
-  return ssf < minSsf ? `${ssf} bits of protection are less than ${minSsf}` : undefined;
+  return !(ssf >= minSsf) ? `${ssf} bits of protection are less than ${minSsf}` : undefined;
 }
 
 /** Strength of a channel of which nobody says more than that it is secure: what every usual suite of TLS 1.2 and 1.3 has. */

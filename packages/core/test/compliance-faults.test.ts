@@ -51,7 +51,7 @@ const faults: readonly (readonly [fault: string, faulty: Faulty, code: SASLError
   ["a canonicaliser that never answers", { rule: never }, "temporary"],
   ["a canonicaliser that gives nothing", { rule: () => undefined as never }, "temporary"],
   ["a canonicaliser that gives an empty name", { rule: () => "" }, "malformed-message"],
-  ["a canonicaliser that answers twice", { rule: () => twice("nobody", "tim") as never }, "temporary"],
+  ["a canonicaliser that answers twice: the first counts", { rule: () => twice("nobody", "tim") as never }, "refused"],
 ];
 
 describe.each(faults)("R-LIM-05 R-LIM-07 R-STO-04 %s", (_, { accounts, rule }, code) => {

@@ -6,7 +6,6 @@
  */
 import {
   type AuthenticationFailure,
-  type ExternalIdentity,
   isSASLError,
   type SASLErrorCode,
   SASLFailure,
@@ -61,10 +60,6 @@ export interface LineConnectionOptions<W extends ServerTransport = ServerTranspo
    * a session of TLS 1.3.
    */
   readonly connection?: ((wire: W) => ConnectionFacts) | undefined;
-  /** @deprecated `external` of {@link LineConnectionOptions.connection} */
-  readonly external?: ((wire: W) => ExternalIdentity | undefined) | undefined;
-  /** @deprecated the transport tells, or `remote` of {@link LineConnectionOptions.connection} */
-  readonly remote?: ((wire: W) => string | undefined) | undefined;
   /** Longest line, in octets. Default 12288. */
   readonly maxLineBytes?: number | undefined;
   /** Failed attempts after which the connection is closed, at least 3 (RFC 4954 §9). Default 3. */
@@ -187,16 +182,12 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
   /** The connection as it is now, for the server's decisions. */
   protected about(): ServerConnection {
     const wire = this.#wire;
-    const { connection, external, remote } = this.options;
     return {
       secure: wire.secure,
       channelBinding: wire.channelBinding,
       externalSsf: wire.externalSsf,
-      external: external?.(wire),
-      get remote(): string | undefined {
-        return remote ? remote(wire) : wire.remote;
-      },
-      ...connection?.(wire),
+      remote: wire.remote,
+      ...this.options.connection?.(wire),
       successData: false,
     };
   }
@@ -278,8 +269,7 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
   }
 
   get #remote(): string | undefined {
-    const { connection, remote } = this.options;
-    return connection?.(this.#wire).remote ?? (remote ? remote(this.#wire) : this.#wire.remote);
+    return this.options.connection?.(this.#wire).remote ?? this.#wire.remote;
   }
 
   #tell(onEnd: (end: ConnectionEnd) => void, remote: string | undefined): void {

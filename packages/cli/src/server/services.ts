@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { Element } from "ltx";
 import type { ExternalIdentity, SASLServer } from "sasl-core";
-import { tlsChannelBinding } from "sasl-core/node";
+import { tlsChannelBinding, tlsStrength } from "sasl-core/node";
 import { IMAPConnection, type IMAPConnectionOptions } from "sasl-imap";
 import type { Sweep } from "sasl-lines";
 import { type NodeLineTransport, nodeLineTransport } from "sasl-lines/node";
@@ -40,7 +40,6 @@ export type Accept = (socket: Socket) => void;
 
 const serverRole = Object.freeze({ role: "server" });
 const MAX_MESSAGE_BYTES = 1_048_576;
-const LOGIN_TIMEOUT_MS = 60_000;
 
 /** Begins TLS under a line transport. What the client sent ahead in the clear is dropped (R-IMAP-09, R-SMTP-15). */
 function startTls(context: ServiceContext): (wire: NodeLineTransport) => Promise<NodeLineTransport> {
@@ -53,8 +52,7 @@ export function imapService(context: ServiceContext): Accept {
     capabilities: imapCapabilities,
     onAuthenticated: serveMailboxes(context.mailboxes),
     startTls: startTls(context),
-    external: (wire) => context.external(wire.socket),
-    remote: (wire) => wire.socket.remoteAddress,
+    connection: (wire) => ({ external: context.external(wire.socket) }),
     sweep: context.sweep,
   };
   // In the clear all clients are greeted alike, and to work out what to offer takes longer than to say it.
@@ -79,8 +77,7 @@ export function smtpService(context: ServiceContext): Accept {
     maxMessageBytes: MAX_MESSAGE_BYTES,
     onMessage: deliverTo(context),
     startTls: startTls(context),
-    external: (wire) => context.external(wire.socket),
-    remote: (wire) => wire.socket.remoteAddress,
+    connection: (wire) => ({ external: context.external(wire.socket) }),
     sweep: context.sweep,
   };
   return (socket) => {
@@ -102,6 +99,7 @@ export function xmppService(context: ServiceContext): Accept {
   };
   const channel = (socket: TLSSocket) => ({
     channelBinding: tlsChannelBinding(socket, serverRole),
+    externalSsf: tlsStrength(socket),
     external: asJids(context.external(socket), domain),
   });
   return (socket) => {
@@ -122,12 +120,8 @@ export function xmppService(context: ServiceContext): Accept {
       },
       options,
     );
-    const limit = {
-      expired: (now: number) => connection.result === undefined && now - connection.since > LOGIN_TIMEOUT_MS,
-      expire: () => connection.end("connection-timeout"),
-    };
-    sweep.add(limit);
-    void connection.run().then(() => sweep.delete(limit));
+    sweep.add(connection);
+    void connection.run().then(() => sweep.delete(connection));
   };
 }
 

@@ -42,6 +42,7 @@ export abstract class BaseContext implements MechanismContext {
   readonly fail: MechanismContext["fail"] = saslError;
   readonly #shared: ContextSettings;
   #atEnd: ((ok: boolean) => void)[] | undefined;
+  #outcome: boolean | undefined;
 
   protected constructor(mechanism: MechanismInfo, shared: ContextSettings, limits: Limits) {
     this.mechanism = mechanism;
@@ -80,19 +81,16 @@ export abstract class BaseContext implements MechanismContext {
   }
 
   ended(callback: (ok: boolean) => void): void {
-    this.#atEnd ??= [];
-    this.#atEnd.push(callback);
+    if (this.#outcome !== undefined) tell(callback, this.#outcome);
+    else this.#atEnd = [...(this.#atEnd ?? []), callback];
   }
 
-  /** Tells everybody who wanted to know, once; what one of them throws is no concern of the others. */
+  /** Tells everybody who wanted to know, once. */
   end(ok: boolean): void {
-    const callbacks = this.#atEnd ?? [];
+    if (this.#outcome !== undefined) return;
+    this.#outcome = ok;
+    for (const each of this.#atEnd ?? []) tell(each, ok);
     this.#atEnd = undefined;
-    for (const each of callbacks) {
-      try {
-        each(ok);
-      } catch {}
-    }
   }
 
   /** A name this side was given or read: bounded, without NUL (RFC 4422 §3.4.1). */
@@ -105,4 +103,9 @@ export abstract class BaseContext implements MechanismContext {
       throw new SASLFailure("limit-exceeded", `an identity is longer than ${maxIdentityBytes} octets`);
     }
   }
+}
+
+/** What one of them throws, now or later, is no concern of the others. */
+function tell(callback: (ok: boolean) => void, ok: boolean): void {
+  (async () => callback(ok))().catch(() => {});
 }

@@ -11,6 +11,7 @@ export function sameProperty(a: unknown, b: unknown, depth = 0): boolean {
   if (isBytes(a) || isBytes(b)) return isBytes(a) && isBytes(b) && equalBytes(a, b);
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return Object.is(a, b);
   if (depth > 16 || Array.isArray(a) !== Array.isArray(b)) return false;
+  if (!isPlain(a) || !isPlain(b)) return false; // a Date or a Map shows nothing of what it holds
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((each, i) => sameProperty(each, b[i], depth + 1));
   }
@@ -29,10 +30,17 @@ export function isAsExpected(
 ): boolean {
   if (expected === undefined) return true;
   if (expected === null || found === undefined) return expected === null && found === undefined;
-  return Object.keys(expected).every((name) => sameProperty(found[name], expected[name]));
+  return Object.keys(expected).every((name) =>
+    sameProperty(Object.hasOwn(found, name) ? found[name] : undefined, expected[name]),
+  );
 }
 
 type Fields = Readonly<Record<string, PropertyValue | undefined>>;
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === null || Object.getPrototypeOf(prototype) === null;
+}
 
 function fields(value: object): [string, PropertyValue][] {
   return Object.entries(value as Fields).filter((entry): entry is [string, PropertyValue] => entry[1] !== undefined);

@@ -31,7 +31,7 @@ export interface LineListenerOptions {
 }
 
 /** Options that the listener fills in. */
-type Filled = "startTls" | "sweep" | "connection" | "external" | "remote";
+type Filled = "startTls" | "sweep" | "connection";
 
 const serverRole = Object.freeze({ role: "server" });
 

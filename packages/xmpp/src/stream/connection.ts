@@ -9,7 +9,6 @@ import {
   isSASLError,
   type SASLErrorCode,
   SASLFailure,
-  type SASLReply,
   type SASLServerSession,
   type ServerConnection,
   type ServerResult,
@@ -20,7 +19,7 @@ import { type Attributes, isElement } from "../element.js";
 import { formatFailure } from "../errors.js";
 import { formatJid, normalizeDomain, parseJid } from "../jid.js";
 import { NS_SASL, NS_STREAM, NS_TLS } from "../namespaces.js";
-import { type ServedSession, serve, type XMPPServeOutcome } from "../server.js";
+import { serve, type XMPPServeOutcome } from "../server.js";
 import type { ElementTransport } from "../transport.js";
 import { failureOf, formatStreamError, isStreamError, type StreamCondition, StreamViolation } from "./conditions.js";
 import type { SecuredChannel, XMPPConnectionOptions, XMPPConnectionParts } from "./connection-options.js";
@@ -222,7 +221,8 @@ export class XMPPConnection<E> {
   get #connection(): ServerConnection {
     const { channelBinding, external, externalSsf, policy, remote = this.#parts.remote } = this.#channel;
     const [secure, host] = [this.#secure, this.#host];
-    return { secure, host, channelBinding, external, externalSsf, policy, remote, successData: true };
+    const admit = (result: ServerResult) => this.#admit(result);
+    return { secure, host, channelBinding, external, externalSsf, policy, remote, admit, successData: true };
   }
 
   /** RFC 6120 §5.4. @returns false when the stream is over. */
@@ -268,34 +268,19 @@ export class XMPPConnection<E> {
     }
     this.#session ??= server.session(this.#connection);
     const session = this.#session;
-    const outcome = await serve(this.#transport(), this.#judged(session), element, { maxMessageBytes });
+    const outcome = await serve(this.#transport(), session, element, { maxMessageBytes });
     if (outcome.ok) this.#result = session.result;
     return outcome;
   }
 
-  /** A session that succeeds with an account of this stream's host, or not at all (R-XMPP-18). */
-  #judged(session: SASLServerSession): ServedSession {
-    const judge = async (step: Promise<SASLReply>): Promise<SASLReply> => {
-      const reply = await step;
-      if (reply.state === "success" && !this.#isHere(session.result)) {
-        this.#session = undefined; // there is no second exchange in it
-        throw saslError("authorization-refused", "an account of another host");
-      }
-      return reply;
-    };
-    return {
-      initiate: (mechanism, payload) => judge(session.initiate(mechanism, payload)),
-      respond: (payload) => judge(session.respond(payload)),
-      abort: (reason) => session.abort(reason),
-      refuse: (mechanism, reason) => session.refuse(mechanism, reason),
-    };
-  }
-
-  /** Names are local parts (`bareJid`), or whole JIDs where accounts of several hosts are held apart. */
-  #isHere(result: ServerResult | undefined): boolean {
-    if (result === undefined) return false;
-    const { authzid } = result;
-    return !authzid.includes("@") || parseJid(authzid)?.domain === normalizeDomain(this.#host as string);
+  /**
+   * An account of this stream's host, or none (R-XMPP-18). Names are local parts (`bareJid`), or whole JIDs where accounts
+   * of several hosts are held apart.
+   */
+  #admit({ authzid }: ServerResult): void {
+    if (authzid.includes("@") && parseJid(authzid)?.domain !== normalizeDomain(this.#host as string)) {
+      throw saslError("authorization-refused", "an account of another host");
+    }
   }
 
   /** The stream during an exchange: SASL elements and nothing else. */

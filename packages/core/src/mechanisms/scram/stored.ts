@@ -17,7 +17,7 @@ export function verifiers({
     available: ({ authPassword, userPassword }) =>
       userPassword !== undefined || authPassword?.some(({ hash }) => hash === digest.name) === true,
     async setPassword(ctx, password, { authPassword }) {
-      if (password === undefined || authPassword?.some(({ hash }) => hash === digest.name)) return undefined; // -PLUS has the same
+      if (authPassword?.some(({ hash }) => hash === digest.name)) return undefined; // -PLUS has the same
       const salt = ctx.random(16);
       const keys = await keysFromPassword(straight, digest, encodeUtf8(password), salt, ctx.iterations);
       return { authPassword: [await verifierFromKeys(straight, digest, keys)] };
