@@ -317,6 +317,90 @@ userPassword: {SCRAM-SHA-256}4096,${salt64},${stored64},${server64}
   }
 });
 
+describe("what a text is, its users have no say in", () => {
+  const forged = `{passwd,{<<"admin">>,<<"example.org">>,plain},<<"chosen by mallory">>}.\n{`;
+  const forgedSql = "INSERT INTO users (username, type, password) VALUES ('admin', 1, 'chosen');";
+  const forgedRole = `ALTER ROLE postgres PASSWORD '${text256}';`;
+  const admin = { name: "admin", properties: { userPassword: "right" } };
+  const row = "INSERT INTO public.users (username, type, password) VALUES ('admin', 1, 'right');\n";
+  const texts: readonly (readonly [why: string, format: string, text: string, accounts: readonly unknown[]])[] = [
+    [
+      "records of Mnesia in a text of pg_dump --inserts",
+      "ejabberd",
+      `--\n-- PostgreSQL database dump\n--\nSET standard_conforming_strings = on;\nINSERT INTO public.private_storage VALUES ('mallory', 'x', '<a>\n${forged}</a>');\n${row}`,
+      [{ line: 8, ...admin }],
+    ],
+    [
+      "a bracket at the start of a line of one",
+      "ejabberd",
+      `PRAGMA foreign_keys=OFF;\nINSERT INTO vcard VALUES ('mallory', '\n{');\n${row}`,
+      [{ line: 4, ...admin }],
+    ],
+    [
+      "a name with a bracket in a table",
+      "ejabberd",
+      "username,type,password\n{x,1,y\nadmin,1,right\n",
+      [
+        { line: 2, name: "{x", properties: { userPassword: "y" } },
+        { line: 3, ...admin },
+      ],
+    ],
+    [
+      "SQL in a table",
+      "ejabberd",
+      `username\ttype\tpassword\n${forgedSql}\nadmin\t1\tright\n`,
+      [
+        { line: 2, fault: expect.stringContaining("columns") },
+        { line: 3, ...admin },
+      ],
+    ],
+    [
+      "SQL behind records",
+      "ejabberd",
+      `%% a dump\n{passwd,{<<"admin">>,<<"h">>,plain},<<"right">>}.\n{x,"\nINSERT INTO users (username, type, password) VALUES ('eve', 1, 'x');"}.\n`,
+      [{ line: 2, ...admin }],
+    ],
+    [
+      "records behind SQL",
+      "ejabberd",
+      `${row}{passwd,{<<"eve">>,<<"h">>,plain},<<"x">>}.\n`,
+      [
+        { line: 2, fault: expect.stringContaining("Mnesia") },
+        { line: 1, ...admin },
+      ],
+    ],
+    [
+      "SQL in a table of roles",
+      "postgresql",
+      `rolname,rolpassword\n"x\n${forgedRole}",\nalice,${text256}\n`,
+      [
+        { line: 2, fault: expect.any(String) },
+        { line: 4, name: "alice", properties: { authPassword: [sha256] } },
+      ],
+    ],
+    [
+      "SQL in rows of roles",
+      "postgresql",
+      `alice\t${text256}\n${forgedRole}\n`,
+      [
+        { line: 1, name: "alice", properties: { authPassword: [sha256] } },
+        { line: 2, fault: expect.any(String) },
+      ],
+    ],
+  ];
+  for (const [why, name, text, accounts] of texts) {
+    test(`${name}: ${why}`, () => {
+      expect([...(accountFormats.find((each) => each.name === name)?.parse(text) ?? [])]).toEqual(accounts);
+    });
+  }
+
+  for (const text of ["", "hello\n", "INSERT INTO last VALUES ('x');\n", '{tables,[]}.\n{last,{<<"x">>}}.\n']) {
+    test(`a text without accounts is no empty import: ${JSON.stringify(text)}`, () => {
+      expect(() => [...ejabberdFormat.parse(text)]).toThrow(FormatError);
+    });
+  }
+});
+
 describe("hostile text is a fault or a FormatError", () => {
   const lua = (text: string) => () => parseProsody(text);
   const sql = (text: string) => () => [...ejabberdFormat.parse(text)];

@@ -14,7 +14,7 @@ import {
   type ParsedAccount,
 } from "./account-format.js";
 import { type ErlangTerm, formatErlangBinary, parseErlang } from "./erlang.js";
-import { rowsOf, splitTabs } from "./lines.js";
+import { firstLineOf, isHeader, rowsOf, splitTabs } from "./lines.js";
 import { checkedLocalpart, checkedName } from "./names.js";
 import { checkedVerifier, FormatError, fromBase64, parseIterations, toBase64 } from "./parts.js";
 import { identifierOf, isWord, quoteText, type SqlStatement, type SqlToken, statementsOf } from "./sql-text.js";
@@ -114,9 +114,7 @@ export const ejabberdFormat: AccountFormat = {
   name: "ejabberd",
   description: "ejabberd: rows of the SQL table users; reads dumps of Mnesia as well",
   parse(text: string, { host, dialect }: AccountFormatOptions = {}): Iterable<ParsedAccount> {
-    if (/^\{/m.test(text)) return accountsOf(recordsOf(text), host);
-    if (/^[ \t]*(?:insert\s+into|copy)\s/im.test(text)) return accountsOf(rowsOfSql(text, dialect), host);
-    return accountsOf(rowsOfTable(text), host);
+    return accountsOf(entriesOf(text, dialect), host);
   },
   format(name: string, properties: AccountProperties, options: AccountFormatOptions = {}): string {
     checkEnabled(properties, "ejabberd");
@@ -231,6 +229,16 @@ function propertiesOf(held: ReturnType<typeof parseEjabberdRow>): AccountPropert
   return "verifier" in held ? { authPassword: [held.verifier] } : { userPassword: held.password };
 }
 
+/** Rows or records, as the first line says. */
+function entriesOf(text: string, dialect: AccountFormatOptions["dialect"]): Iterable<Entry> {
+  const first = firstLineOf(text).trimStart();
+  if (/^[{%]/.test(first)) return recordsOf(text);
+  const isStatement = /^(?:insert|copy)\s/i.test(first);
+  return !isStatement && isHeader(first, tableColumns) ? rowsOfTable(text) : rowsOfSql(text, dialect);
+}
+
+const tableColumns: readonly string[] = ["username", "password"];
+
 function entryOfCells(line: number, cells: ReadonlyMap<string, string>): Entry {
   return entryOf(line, () => {
     const { username = "", password = "" } = { username: cells.get("username"), password: cells.get("password") };
@@ -250,23 +258,27 @@ function countOf(text: string): number {
 }
 
 function* rowsOfTable(text: string): Iterable<Entry> {
-  for (const row of rowsOf(text, ["username", "password"])) {
+  for (const row of rowsOf(text, tableColumns)) {
     yield row.fault === undefined ? entryOfCells(row.line, row.cells) : row;
   }
 }
 
 function* rowsOfSql(text: string, dialect: AccountFormatOptions["dialect"]): Iterable<Entry> {
+  let found = false;
   for (const statement of statementsOf(text, dialect)) {
     const { line, tokens, data } = statement;
+    if (isWord(tokens[0], "{")) yield { line, fault: "a record of Mnesia among rows of SQL: import it by itself" };
     const isInsert = isWord(tokens[0], "INSERT") && isWord(tokens[1], "INTO");
     const tableAt = isInsert ? 2 : isWord(tokens[0], "COPY") ? 1 : undefined;
     if (tableAt === undefined) continue;
     const { table, end } = tableName(tokens, tableAt);
     if (table !== "users") continue;
+    found = true;
     const { names, end: behind } = columnNames(tokens, end);
     if (data !== undefined) yield* rowsOfCopy(data, names);
     else yield* tuplesOf(tokens, behind).map((values) => entryOfCells(line, cellsOf(names, values)));
   }
+  if (!found) throw new FormatError("no row of a table users with username and password, nor a record of Mnesia");
 }
 
 /** `users`, `public.users`, `"public"."users"`: the last part counts. */
@@ -325,13 +337,17 @@ function* rowsOfCopy(
 
 /** Each term of a dump begins a line; only those of `passwd` are read. */
 function* recordsOf(text: string): Iterable<Entry> {
+  let found = false;
   const lines = text.split("\n");
   for (let at = 0; at < lines.length; ) {
     const start = at++;
     while (at < lines.length && !lines[at]?.startsWith("{")) at++;
     const term = lines.slice(start, at).join("\n");
-    if (/^\{\s*passwd\s*,\s*\{/.test(term)) yield entryOf(start + 1, () => recordOf(parseErlang(term)));
+    if (!/^\s*\{\s*passwd\s*,\s*\{/.test(term)) continue;
+    found = true;
+    yield entryOf(start + 1, () => recordOf(parseErlang(term)));
   }
+  if (!found) throw new FormatError("a dump of Mnesia without a record of the table passwd");
 }
 
 function recordOf(term: ErlangTerm): Omit<Extract<Entry, { user: string }>, "line"> {

@@ -29,6 +29,21 @@ export type Row =
   | { readonly line: number; readonly fault: string };
 
 /**
+ * The first line with more on it than the frame of a table, or an empty text. By it alone can be told what a text is: further
+ * down stands what users chose.
+ */
+export function firstLineOf(text: string): string {
+  for (const { text: line } of linesOf(text)) if (!isFrame(line)) return line;
+  return "";
+}
+
+/** Whether a line is the header of {@link rowsOf}. @param columns names it has to have, in small letters. */
+export function isHeader(line: string, columns: readonly string[]): boolean {
+  const names = headerOf(line);
+  return columns.every((name) => names.includes(name));
+}
+
+/**
  * Rows under a header, as `psql`, `mysql` and `sqlite3` print them: separated by tabs, by `|` (with or without a frame) or by
  * commas with quotes.
  *
@@ -39,17 +54,23 @@ export function* rowsOf(text: string, columns: readonly string[]): Iterable<Row>
   let header: readonly string[] | undefined;
   let split: (line: string) => readonly string[] = splitTabs;
   for (const { line, text: row } of linesOf(text)) {
-    if (/^[\s+|-]*$/.test(row) || /^\(\d+ rows?\)$/.test(row)) continue; // a frame, or what psql counts below
+    if (isFrame(row) || /^\(\d+ rows?\)$/.test(row)) continue; // psql counts rows below
     if (header === undefined) {
+      if (!isHeader(row, columns)) throw new FormatError(`a table without a header that names ${columns.join(", ")}`);
       split = splitterFor(row);
-      header = split(row).map((name) => name.toLowerCase());
-      if (!columns.every((name) => header?.includes(name))) {
-        throw new FormatError(`a table without a header that names ${columns.join(", ")}`);
-      }
+      header = headerOf(row);
       continue;
     }
     yield readRow(line, row, header, split);
   }
+}
+
+function isFrame(line: string): boolean {
+  return /^[\s+|-]*$/.test(line);
+}
+
+function headerOf(line: string): readonly string[] {
+  return splitterFor(line)(line).map((name) => name.toLowerCase());
 }
 
 function readRow(

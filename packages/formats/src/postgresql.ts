@@ -6,7 +6,7 @@
  */
 import type { AccountProperties, ScramVerifier } from "sasl-core";
 import { type AccountFormat, credentialOf, orFault, type ParsedAccount } from "./account-format.js";
-import { linesOf, rowsOf } from "./lines.js";
+import { firstLineOf, isHeader, linesOf, rowsOf } from "./lines.js";
 import { checkedName } from "./names.js";
 import { FormatError } from "./parts.js";
 import { formatRfc5803, parseRfc5803 } from "./rfc5803.js";
@@ -15,6 +15,8 @@ import { identifierOf, isWord, quoteName, quoteText, type SqlStatement, statemen
 const HASH = "SHA-256";
 /** PostgreSQL cuts longer ones off without a word. */
 const MAX_ROLE_OCTETS = 63;
+/** How a text of statements begins. */
+const sqlStart = /^\s*(?:--|\/\*|\\|(?:ALTER|BEGIN|COMMENT|CREATE|DROP|GRANT|RESET|REVOKE|SELECT|SET)\s)/i;
 /** Name and verifier in `pg_authid` and in `pg_shadow`. */
 const tableColumns: readonly (readonly [name: string, verifier: string])[] = [
   ["rolname", "rolpassword"],
@@ -45,11 +47,11 @@ export const postgresqlFormat: AccountFormat = {
   name: "postgresql",
   description: "PostgreSQL roles: ALTER ROLE statements with SCRAM-SHA-256 verifiers",
   parse(text: string): Iterable<ParsedAccount> {
-    if (/^[ \t]*(?:ALTER|CREATE)\s+(?:ROLE|USER)\s/im.test(text)) return rolesOfSql(text);
-    const header = firstLine(text);
-    const columns = tableColumns.find((names) => names.every((name) => header.includes(name)));
+    const first = firstLineOf(text);
+    const columns = tableColumns.find((names) => isHeader(first, names));
     if (columns !== undefined) return rolesOfTable(text, ...columns);
-    return rolesOfLines(text);
+    const isRow = /\t(?:SCRAM-|md5)\S*$/.test(first);
+    return !isRow && sqlStart.test(first) ? rolesOfSql(text) : rolesOfLines(text);
   },
   format(name: string, properties: AccountProperties): string {
     if (Buffer.byteLength(checkedName(name)) > MAX_ROLE_OCTETS) {
@@ -65,11 +67,6 @@ export const postgresqlFormat: AccountFormat = {
 function ofPostgresql(verifier: ScramVerifier): ScramVerifier {
   if (verifier.hash !== HASH) throw new FormatError(`PostgreSQL has SCRAM-${HASH} alone, not SCRAM-${verifier.hash}`);
   return verifier;
-}
-
-function firstLine(text: string): string {
-  const [line = ""] = text.trimStart().split("\n", 1);
-  return line;
 }
 
 function* rolesOfSql(text: string): Iterable<ParsedAccount> {
