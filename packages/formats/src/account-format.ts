@@ -5,6 +5,7 @@
  */
 import type { AccountProperties, ScramVerifier } from "sasl-core";
 import { FormatError } from "./parts.js";
+import type { SqlDialect } from "./sql-text.js";
 
 /** Settings of one import or export. Each format takes what concerns it and leaves the rest. */
 export interface AccountFormatOptions {
@@ -21,10 +22,11 @@ export interface AccountFormatOptions {
    */
   readonly hash?: string | undefined;
   /**
-   * ejabberd: how SQL quotes text, `standard` for PostgreSQL and SQLite or `mysql`, where a backslash escapes. Default for
-   * import: what the dump says, else `mysql`, which ejabberd's own export is; for export `standard`.
+   * ejabberd: how SQL quotes text, `standard` for PostgreSQL and SQLite or `mysql`, where a backslash escapes. Needed where there
+   * is a backslash: in an export, and in an import that does not say it itself, as do `pg_dump`, `mysqldump`, `sqlite3 .dump`
+   * and `ejabberdctl export2sql`, which is `mysql` unless its server is set up for SQLite.
    */
-  readonly dialect?: "standard" | "mysql" | undefined;
+  readonly dialect?: SqlDialect | undefined;
 }
 
 /** One account read, or why a line could not be read. */

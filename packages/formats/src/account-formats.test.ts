@@ -401,6 +401,46 @@ describe("what a text is, its users have no say in", () => {
   }
 });
 
+describe("a backslash in SQL", () => {
+  const properties = { userPassword: "\\', '', '', 0); -- " };
+
+  test("is read as whoever wrote it meant it, with nothing said but by the dump", () => {
+    const rows = (text: string) => `INSERT INTO ${text} (username, type, password) VALUES ('a\\\\b', 1, 'x');\n`;
+    const origins: readonly (readonly [start: string, table: string, name: string])[] = [
+      ["-- MySQL dump 10.13  Distrib 8.0\n", "users", "a\\b"],
+      ["/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n", "users", "a\\b"],
+      ["/*!40101 SET NAMES utf8 */;\n", "users", "a\\b"],
+      ["", "`users`", "a\\b"],
+      ["-- \n-- Mnesia table: passwd\n--\n", "users", "a\\b"],
+      ["SET standard_conforming_strings = off;\n", "users", "a\\b"],
+      ["SET standard_conforming_strings = on;\n", "users", "a\\\\b"],
+      ["PRAGMA foreign_keys=OFF;\n", "users", "a\\\\b"],
+    ];
+    for (const [start, table, name] of origins) {
+      expect([...ejabberdFormat.parse(start + rows(table))]).toMatchObject([{ name }]);
+    }
+  });
+
+  test("is written for one database and taken for what it is there", () => {
+    const standard = ejabberdFormat.format("alice", properties, { dialect: "standard" });
+    expect(standard).toContain(`1, '\\'', '''', '''', 0); -- ', '', '', 0);`);
+    const mysql = ejabberdFormat.format("alice", properties, { dialect: "mysql" });
+    expect(mysql).toContain(`1, '\\\\'', '''', '''', 0); -- ', '', '', 0);`);
+    for (const [text, dialect] of [
+      [standard, "standard"],
+      [mysql, "mysql"],
+    ] as const) {
+      expect([...ejabberdFormat.parse(text, { dialect })]).toMatchObject([{ name: "alice", properties }]);
+      expect(() => [...ejabberdFormat.parse(text)]).toThrow("dialect");
+    }
+  });
+
+  test("is one character to PostgreSQL, whatever a dump leaves out", () => {
+    const text = `CREATE ROLE a;\nCOMMENT ON ROLE a IS 'C:\\dir\\';\nALTER ROLE a PASSWORD '${text256}';\n`;
+    expect([...postgresqlFormat.parse(text)]).toMatchObject([{ line: 3, name: "a" }]);
+  });
+});
+
 describe("hostile text is a fault or a FormatError", () => {
   const lua = (text: string) => () => parseProsody(text);
   const sql = (text: string) => () => [...ejabberdFormat.parse(text)];
@@ -434,6 +474,11 @@ describe("hostile text is a fault or a FormatError", () => {
     ["an SQL comment without end", sql("INSERT INTO users VALUES /* ")],
     ["a COPY without end", sql("COPY users (username) FROM stdin;\nx\n")],
     ["a table without header", sql("hello\n")],
+    ["SQL of no known origin with a backslash", sql("INSERT INTO users (username, password) VALUES ('a\\', 'x');")],
+    [
+      "SQL that only a row says the origin of",
+      sql("INSERT INTO users (username, password) VALUES ('a', '\n-- Mnesia table: x\nPRAGMA x');\nSELECT '\\';"),
+    ],
     ["a Prosody file without a name", () => [...prosodyFormat.parse("return {}")]],
   ];
   for (const [why, run] of refused) test(why, () => expect(run).toThrow(FormatError));
@@ -449,6 +494,7 @@ describe("hostile text is a fault or a FormatError", () => {
     ["ejabberd", `{passwd,{<<"a">>,<<"h">>,plain},<<256>>}.\n`],
     ["ejabberd", `{passwd,{<<"a">>,<<"h">>,plain},<<"a\\x{41}">>}.\n`],
     ["ejabberd", `INSERT INTO users (username, type) VALUES ('a'`],
+    ["ejabberd", `INSERT INTO users (username, type, password) VALUES ('a', 1, concat('b', 'c'));`],
     ["postgresql", `ALTER ROLE "" PASSWORD '${text256}';`],
     ["postgresql", `ALTER ROLE a PASSWORD '${text256.replace("256", "1")}';`],
     ["postgresql", `\t${text256}\n`],
@@ -544,6 +590,8 @@ describe("what a format cannot hold is refused with what to do", () => {
     ["ejabberd", "al'ice", account],
     ["ejabberd", "al\nice", account],
     ["ejabberd", "alice", { passwordHash: ["$2b$x"] }],
+    ["ejabberd", "alice", { userPassword: "a\\" }],
+    ["ejabberd", "al\\ice", account],
     ["ejabberd", "alice", { authPassword: [sha256] }, { hash: "SHA-1" }],
     ["ejabberd", "alice", account, { hash: "SHA-384" }],
     ["rfc5803", "alice", { ...account, disabled: true }],

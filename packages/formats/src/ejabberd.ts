@@ -120,7 +120,7 @@ export const ejabberdFormat: AccountFormat = {
     checkEnabled(properties, "ejabberd");
     const { host, dialect, hash } = options;
     if (hash !== undefined && !hashesOfEjabberd.includes(hash)) throw new FormatError(`ejabberd has no SCRAM-${hash}`);
-    const quote = (text: string) => quoteText(dialect === "mysql" ? text.replaceAll("\\", "\\\\") : text);
+    const quote = (text: string) => quoteText(text, dialect);
     const key: [column: string, value: string][] = [["username", quote(checkedLocalpart(name))]];
     if (host !== undefined) key.push(["server_host", quote(checkedLocalpart(host))]);
     const credential = credentialOf(properties, "ejabberd", hash === undefined ? hashesOfEjabberd : [hash]);
@@ -276,7 +276,13 @@ function* rowsOfSql(text: string, dialect: AccountFormatOptions["dialect"]): Ite
     found = true;
     const { names, end: behind } = columnNames(tokens, end);
     if (data !== undefined) yield* rowsOfCopy(data, names);
-    else yield* tuplesOf(tokens, behind).map((values) => entryOfCells(line, cellsOf(names, values)));
+    else {
+      for (const values of tuplesOf(tokens, behind)) {
+        yield values === undefined
+          ? { line, fault: "a row with a value that would have to be worked out" }
+          : entryOfCells(line, cellsOf(names, values));
+      }
+    }
   }
   if (!found) throw new FormatError("no row of a table users with username and password, nor a record of Mnesia");
 }
@@ -295,12 +301,16 @@ function columnNames(tokens: readonly SqlToken[], at: number): { names: readonly
   return { names: names.map((token) => identifierOf(token) ?? ""), end: close + 1 };
 }
 
-/** The values of `VALUES (…), (…)`, each a word or a literal. */
-function tuplesOf(tokens: SqlStatement["tokens"], from: number): readonly (readonly SqlToken[])[] {
-  const tuples: SqlToken[][] = [];
+/** The values of `VALUES (…), (…)`, each a word or a literal; nothing for those with a bracket among them. */
+function tuplesOf(tokens: SqlStatement["tokens"], from: number): readonly (readonly SqlToken[] | undefined)[] {
+  const tuples: (SqlToken[] | undefined)[] = [];
+  let depth = 0;
   for (const token of tokens.slice(from)) {
-    if (isWord(token, "(")) tuples.push([]);
-    else if (token.kind !== "symbol") tuples.at(-1)?.push(token);
+    if (isWord(token, ")")) depth--;
+    else if (!isWord(token, "(")) {
+      if (token.kind !== "symbol") tuples.at(-1)?.push(token);
+    } else if (++depth === 1) tuples.push([]);
+    else tuples[tuples.length - 1] = undefined;
   }
   return tuples;
 }

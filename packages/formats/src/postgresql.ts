@@ -59,7 +59,7 @@ export const postgresqlFormat: AccountFormat = {
     }
     const credential = credentialOf({ ...properties, userPassword: undefined }, "PostgreSQL", [HASH]);
     if (!("verifiers" in credential)) throw new FormatError("an account without a verifier");
-    const password = quoteText(formatPostgresql(credential.verifiers[0]));
+    const password = quoteText(formatPostgresql(credential.verifiers[0]), "standard");
     return `ALTER ROLE ${quoteName(name)} WITH ${properties.disabled ? "NOLOGIN " : ""}PASSWORD ${password};\n`;
   },
 };
@@ -70,7 +70,7 @@ function ofPostgresql(verifier: ScramVerifier): ScramVerifier {
 }
 
 function* rolesOfSql(text: string): Iterable<ParsedAccount> {
-  for (const { line, tokens } of statementsOf(text)) {
+  for (const { line, tokens } of statementsOf(text, "standard")) {
     const password = literalAfter(tokens, "PASSWORD");
     const isRole = isWord(tokens[0], "ALTER") || isWord(tokens[0], "CREATE");
     if (!isRole || !(isWord(tokens[1], "ROLE") || isWord(tokens[1], "USER")) || password === undefined) continue;

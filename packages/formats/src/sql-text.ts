@@ -5,6 +5,9 @@
  */
 import { FormatError } from "./parts.js";
 
+/** How `'…'` is written: `standard` in PostgreSQL and SQLite, with escapes in MySQL. */
+export type SqlDialect = "standard" | "mysql";
+
 /** One word of SQL. */
 export interface SqlToken {
   /** `name` is a quoted identifier, `word` an unquoted one or a number, `text` a literal, `symbol` one character. */
@@ -25,15 +28,14 @@ export interface SqlStatement {
 /**
  * The statements of a dump, one after the other.
  *
- * In `'…'` a backslash escapes, as MySQL and ejabberd write it, unless the dump says otherwise: `pg_dump` sets
- * `standard_conforming_strings`, `sqlite3` begins with `PRAGMA`. In `E'…'` it always does.
+ * In `'…'` a backslash stands for itself or escapes, and where a literal ends depends on it. Programs that dump say which at the
+ * start of the text. In `E'…'` it always escapes.
  *
- * @param dialect says which it is, for texts that do not.
- * @throws {FormatError} for a text or a comment that does not end.
+ * @param dialect says it for texts that do not, and against those that do.
+ * @throws {FormatError} for a text or a comment that does not end, and for a backslash of which nobody said what it means.
  */
-export function* statementsOf(sql: string, dialect?: "standard" | "mysql"): Iterable<SqlStatement> {
-  const says = /^\s*(?:SET standard_conforming_strings = on|PRAGMA )/m.test(sql.slice(0, 4096));
-  const reader = new SqlReader(sql, dialect === undefined ? !says : dialect === "mysql");
+export function* statementsOf(sql: string, dialect?: SqlDialect): Iterable<SqlStatement> {
+  const reader = new SqlReader(sql, dialect ?? dialectOf(sql));
   for (let next = reader.statement(); next !== undefined; next = reader.statement()) yield next;
 }
 
@@ -48,9 +50,13 @@ export function identifierOf(token: SqlToken | undefined): string | undefined {
   return token?.kind === "word" ? token.value.replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase()) : undefined;
 }
 
-/** A literal of standard SQL. @throws {FormatError} for a NUL. */
-export function quoteText(text: string): string {
-  return `'${withoutNul(text).replaceAll("'", "''")}'`;
+/** A literal. @throws {FormatError} for a NUL, and for a backslash where nobody said which SQL it is. */
+export function quoteText(text: string, dialect: SqlDialect | undefined): string {
+  if (dialect === undefined && text.includes("\\")) {
+    throw new FormatError("a backslash, which databases write differently: say which dialect it is for");
+  }
+  const quoted = withoutNul(text).replaceAll("'", "''");
+  return `'${dialect === "mysql" ? quoted.replaceAll("\\", "\\\\") : quoted}'`;
 }
 
 /** A quoted identifier of standard SQL. @throws {FormatError} for a NUL. */
@@ -73,16 +79,28 @@ const escapes: ReadonlyMap<string, string> = new Map([
   ["Z", "\x1a"],
 ]);
 
+/** As a dump says before its first row; in rows stands what users chose. */
+function dialectOf(sql: string): SqlDialect | undefined {
+  const start = sql.slice(0, 4096);
+  const rows = start.search(/^[ \t]*(?:COPY|DELETE|INSERT|REPLACE|UPDATE)\b/im);
+  const preamble = rows === -1 ? start : start.slice(0, rows);
+  if (/^[ \t]*(?:SET standard_conforming_strings = on;|PRAGMA )/m.test(preamble)) return "standard"; // pg_dump, sqlite3
+  const isMysql = /^(?:-- (?:MySQL|MariaDB) dump |\/\*M?!\d|SET standard_conforming_strings = off;)/m.test(preamble);
+  const isExport = preamble.includes("-- Mnesia table: "); // `ejabberdctl export2sql`
+  const isQuoted = rows !== -1 && /^[ \t]*(?:INSERT|REPLACE)\s+INTO\s+`/i.test(start.slice(rows));
+  return isMysql || isExport || isQuoted ? "mysql" : undefined;
+}
+
 class SqlReader {
   readonly #sql: string;
-  readonly #backslashes: boolean;
+  readonly #dialect: SqlDialect | undefined;
   #at = 0;
   #line = 1;
   #counted = 0;
 
-  constructor(sql: string, backslashes: boolean) {
+  constructor(sql: string, dialect: SqlDialect | undefined) {
     this.#sql = sql;
-    this.#backslashes = backslashes;
+    this.#dialect = dialect;
   }
 
   statement(): SqlStatement | undefined {
@@ -125,10 +143,10 @@ class SqlReader {
     const first = this.#sql[this.#at] ?? "";
     if (/[Ee]/.test(first) && this.#sql[this.#at + 1] === "'") {
       this.#at++;
-      return { kind: "text", value: this.#quoted("'", true) };
+      return { kind: "text", value: this.#quoted("'", "mysql") };
     }
-    if (first === "'") return { kind: "text", value: this.#quoted("'", this.#backslashes) };
-    if (first === '"' || first === "`") return { kind: "name", value: this.#quoted(first, false) };
+    if (first === "'") return { kind: "text", value: this.#quoted("'", this.#dialect) };
+    if (first === '"' || first === "`") return { kind: "name", value: this.#quoted(first, "standard") };
     const word = /[\w\u0080-\uffff$.+-]+/y;
     word.lastIndex = this.#at;
     const match = /[\w\u0080-\uffff+-]/.test(first) ? word.exec(this.#sql) : null;
@@ -137,16 +155,20 @@ class SqlReader {
     return { kind: match === null ? "symbol" : "word", value };
   }
 
-  #quoted(quote: string, backslashes: boolean): string {
-    const special = quote === "'" && backslashes ? /['\\]/g : new RegExp(quote, "g");
+  #quoted(quote: string, dialect: SqlDialect | undefined): string {
+    const special = dialect === "standard" ? new RegExp(quote, "g") : /['\\]/g;
     const parts: string[] = [];
     for (let from = this.#at + 1; ; ) {
       special.lastIndex = from;
       const at = special.exec(this.#sql)?.index ?? this.#find(quote, this.#sql.length);
       parts.push(this.#sql.slice(from, at));
       const next = this.#sql[at + 1] ?? "";
-      if (this.#sql[at] === "\\") parts.push(escapes.get(next) ?? next);
-      else if (next === quote) parts.push(quote);
+      if (this.#sql[at] === "\\") {
+        if (dialect === undefined) {
+          throw new FormatError(`SQL with a backslash (line ${this.#lineHere()}): say which dialect it is`);
+        }
+        parts.push(escapes.get(next) ?? next);
+      } else if (next === quote) parts.push(quote);
       else {
         this.#at = at + 1;
         return parts.join("");
