@@ -4,31 +4,75 @@
  *
  * @module
  */
-import { Cutoff } from "./cutoff.js";
 import { isSASLError, SASLFailure } from "./errors.js";
 import type { MaybePromise } from "./runtime/contract.js";
 
+/**
+ * Looks after all exchanges of a server that wait, with one timer for all of them: a timer for each wait took a tenth of a
+ * login. It runs while somebody waits, and keeps no process alive.
+ */
+export class Watch {
+  readonly #waiting = new Set<Patience>();
+  #timer: unknown;
+  readonly #periodMs: number;
+
+  /** @param timeoutMs as the exchanges have it; they are given up at most a second late, and never when it is 0. */
+  constructor(timeoutMs: number) {
+    this.#periodMs = Math.min(timeoutMs, 1000);
+  }
+
+  add(patience: Patience): void {
+    this.#waiting.add(patience);
+    if (this.#timer === undefined && this.#periodMs > 0) this.#start();
+  }
+
+  delete(patience: Patience): void {
+    this.#waiting.delete(patience);
+  }
+
+  #start(): void {
+    const timer = setTimeout(() => {
+      this.#timer = undefined;
+      for (const each of this.#waiting) if (each.expired) each.expire();
+      if (this.#waiting.size > 0) this.#start();
+    }, this.#periodMs);
+    (timer as { unref?: () => void }).unref?.(); // a number in browsers
+    this.#timer = timer;
+  }
+}
+
+type Reject = (reason: SASLFailure) => void;
+
 /** Made for each exchange. */
 export class Patience {
+  readonly #watch: Watch;
   readonly #deadline: number;
   /** For the half at work, and for what it waits for itself. */
-  #turn: Cutoff | undefined;
-  #question: Cutoff | undefined;
+  #turn: Reject | undefined;
+  #question: Reject | undefined;
   #ended = false;
 
   /** @param timeoutMs for the whole exchange; 0 for no limit. */
-  constructor(timeoutMs: number) {
+  constructor(watch: Watch, timeoutMs: number) {
+    this.#watch = watch;
     this.#deadline = timeoutMs > 0 ? Date.now() + timeoutMs : Number.POSITIVE_INFINITY;
   }
 
   get expired(): boolean {
-    return Date.now() > this.#deadline;
+    return Date.now() >= this.#deadline;
   }
 
   /** Waits for the half, as long as the exchange may last and the peer is still there. */
   turn<T>(given: Promise<T>): Promise<T> {
-    this.#turn = this.#untilDeadline();
-    return race(this.#turn, given);
+    this.#watch.add(this);
+    return new Promise((resolve, reject) => {
+      this.#turn = reject;
+      const over = () => {
+        this.#turn = undefined;
+        this.#watch.delete(this);
+      };
+      settle(given, resolve, reject, over);
+    });
   }
 
   /**
@@ -38,8 +82,16 @@ export class Patience {
    */
   answer<T>(given: MaybePromise<T>): MaybePromise<T> {
     if (typeof (given as Partial<Promise<T>> | null | undefined)?.then !== "function") return given;
-    this.#question = this.#untilDeadline();
-    return race(this.#question, given as Promise<T>);
+    this.#watch.add(this);
+    return new Promise((resolve, reject) => {
+      this.#question = reject;
+      const over = () => {
+        this.#question = undefined;
+        if (this.#turn === undefined) this.#watch.delete(this);
+      };
+      settle(given as Promise<T>, resolve, reject, over);
+      if (this.#ended) reject(aborted());
+    });
   }
 
   /**
@@ -66,30 +118,47 @@ export class Patience {
 
   /** Nobody waits any more, and nobody is asked. */
   end(): void {
+    if (this.#ended) return;
     this.#ended = true;
-    for (const each of [this.#question, this.#turn]) each?.cut("aborted", "the exchange was aborted");
+    this.#giveUp(aborted);
   }
 
-  #untilDeadline(): Cutoff {
-    const left = Math.max(1, this.#deadline - Date.now());
-    return new Cutoff(undefined, Number.isFinite(left) ? left : 0);
+  /** Time is over. Whoever does not answer is at fault, not the peer. */
+  expire(): void {
+    this.#giveUp(late);
+  }
+
+  #giveUp(reason: () => SASLFailure): void {
+    this.#watch.delete(this);
+    const [question, turn] = [this.#question, this.#turn];
+    this.#question = undefined;
+    this.#turn = undefined;
+    question?.(reason());
+    turn?.(reason());
   }
 }
 
-async function race<T>(cutoff: Cutoff, answer: Promise<T>): Promise<T> {
-  try {
-    return await cutoff.race(answer);
-  } catch (error) {
-    if (error !== cutoff.reason || (error as SASLFailure).code !== "timed-out") throw error;
-    const detail = "no answer within the time an exchange may take";
-    throw new SASLFailure("temporary", "authentication is not possible at present", { cause: error, detail });
-  } finally {
-    cutoff.dispose();
-  }
+/** Passes on how a promise comes out, after what has to be done then: whoever hears of it may wait for the next at once. */
+function settle<T>(given: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void, over: () => void) {
+  given.then(
+    (value) => {
+      over();
+      resolve(value);
+    },
+    (error: unknown) => {
+      over();
+      reject(error);
+    },
+  );
 }
 
 function aborted(): SASLFailure {
   return new SASLFailure("aborted", "the exchange was aborted");
+}
+
+function late(): SASLFailure {
+  const detail = "no answer within the time an exchange may take";
+  return new SASLFailure("temporary", "authentication is not possible at present", { detail });
 }
 
 /** Goes on with a value that is there or is to come; without a promise where none is needed. */

@@ -44,7 +44,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
     super(mechanism, server.options(), server.limits);
     this.#server = server;
     this.#connection = connection;
-    this.#patience = new Patience(server.limits.timeoutMs);
+    this.#patience = new Patience(server.watch, server.limits.timeoutMs);
     this.#identity = new Identity(server, connection, this, this.#patience);
     this.#half = (mechanism.server as NonNullable<Mechanism["server"]>)(this);
   }

@@ -13,6 +13,7 @@ import { asSASLError, type SASLErrorCode } from "./errors.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
 import { type ExternalIdentity, type Mechanism, noProperties, securityFlags } from "./mechanism.js";
+import { Watch } from "./patience.js";
 import type { MaybePromise } from "./runtime/contract.js";
 import { ScramHabits } from "./scram-habits.js";
 import { ServerExchange } from "./server-exchange.js";
@@ -153,6 +154,7 @@ export class SASLServer {
   readonly limits: Limits;
   readonly #options: ServerOptions;
   readonly #habits: ScramHabits;
+  readonly #watch: Watch;
   readonly #mechanisms: ReadonlyMap<string, Mechanism>;
   /** Stands for all mechanisms when an account is looked up for all of them. */
   #every: Mechanism | undefined;
@@ -163,6 +165,7 @@ export class SASLServer {
     checkPolicy(options.policy);
     this.#options = options;
     this.limits = limitsFrom(options.limits);
+    this.#watch = new Watch(this.limits.timeoutMs);
     this.#habits = new ScramHabits(options.secret ?? randomBytes(32), options.scramIterations);
     const able = options.mechanisms.filter((each) => each.server !== undefined).sort(compareStrength);
     this.#mechanisms = new Map(able.map((each) => [each.name, each]));
@@ -172,6 +175,11 @@ export class SASLServer {
   /** A method and no property, so that no inspection gets to accounts and the secret (R-GEN-30). @internal */
   options(): ServerOptions {
     return this.#options;
+  }
+
+  /** Looks after exchanges that wait. @internal */
+  get watch(): Watch {
+    return this.#watch;
   }
 
   /** What unknown users are shown. @internal */

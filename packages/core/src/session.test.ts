@@ -435,7 +435,7 @@ describe("waiting", () => {
     expect(await session.abort()).toEqual({ state: "failure" });
     const second = codeOf(session.initiate("PLAIN", asAnna));
     expect(await waiting).toBe("aborted");
-    await vi.advanceTimersByTimeAsync(60_001);
+    await vi.advanceTimersByTimeAsync(61_001);
     expect(await second).toBe("temporary");
     expect(events.map(({ code }) => code)).toEqual(["aborted", "temporary"]); // each exchange is told once
     expect(vi.getTimerCount()).toBe(0);
