@@ -29,8 +29,8 @@ describe("in memory", () => {
   test("R-LIM-03 what was taken away or ran out makes room", async () => {
     const counter = new Counter("test", basics);
     for (const key of ["a", "b", "c"]) await counter.add(key);
-    expect(await counter.take("b")).toBe(1);
-    expect(await counter.take("b")).toBe(0);
+    expect(await counter.take("b")).toEqual({ shared: 0, own: 1 });
+    expect(await counter.take("b")).toEqual({ shared: 0, own: 0 });
     await counter.add("d");
     expect(await counter.count("a")).toBe(1);
     await vi.advanceTimersByTimeAsync(60_000);
@@ -42,7 +42,7 @@ describe("in memory", () => {
     const counter = new Counter("test", basics);
     await counter.count("a");
     await counter.take("a");
-    await counter.forgive(5, "a");
+    await counter.forgive({ shared: 5, own: 5 }, "a");
     expect(vi.getTimerCount()).toBe(0);
     expect(await counter.add("a")).toBe(1);
   });
@@ -51,9 +51,9 @@ describe("in memory", () => {
     const counter = new Counter("test", basics);
     await counter.add("a");
     await counter.add("a");
-    await counter.forgive(1, "a");
+    await counter.forgive({ shared: 0, own: 1 }, "a");
     expect(await counter.count("a")).toBe(1);
-    await counter.forgive(5, "a");
+    await counter.forgive({ shared: 0, own: 5 }, "a");
     expect(await counter.count("a")).toBe(0);
     expect(await counter.add("a")).toBe(1);
   });
@@ -123,12 +123,13 @@ describe("in Redis", () => {
 
   const troubles: readonly [what: string, begin: (redis: FakeRedis) => void, waits: string[]][] = [
     ["not connected", (redis) => Object.assign(redis, { status: "reconnecting" }), ["100", "100", "200"]],
+    ["read-only", (redis) => Object.assign(redis, { state: "readonly" }), ["100", "100", "200"]],
     ["down", (redis) => Object.assign(redis, { state: "down" }), ["100", "100", "200"]],
     // The answer is given up on after 500 ms, each time it is asked.
     ["hung", (redis) => Object.assign(redis, { state: "hung" }), ["1100", "600", "700"]],
   ];
   test.each(troubles)(
-    "R-LIM-08 while it is %s each counts in its memory, and afterwards there",
+    "R-LIM-08 while it is %s each counts in its memory, and afterwards there, with the larger count of both",
     async (_, begin, waits) => {
       const redis = new FakeRedis();
       const rule = throttle({ firstMs: 100, redis });
@@ -138,16 +139,48 @@ describe("in Redis", () => {
       expect(await took(guess(rule, undefined, "tim"))).toBe(waits[2]);
       expect(redis.values.size).toBe(0);
       Object.assign(redis, { status: "ready", state: "up" });
-      expect(await took(guess(rule, "192.0.2.1", "tim"))).toBe("100");
+      expect(await took(guess(rule, "192.0.2.1", "tim"))).toBe("300"); // 100 for the network, 200 for the account
       expect([...redis.values.values()]).toEqual([1, 1, 1]);
     },
   );
 
-  test("what is there under our keys and is no number counts as little as possible", async () => {
+  test("R-LIM-08 a Redis that answers and takes nothing in leaves nobody without a limit", async () => {
+    const redis = new FakeRedis();
+    const rule = throttle({ firstMs: 0, maxMs: 0, maxFailures: 4, redis });
+    await took(guess(rule, "192.0.2.1", "tim"));
+    redis.state = "readonly";
+    for (let i = 0; i < 4; i++) expect(await took(guess(rule, "192.0.2.1", "tim"))).toBe("0");
+    expect(await took(new Peer(rule, "192.0.2.1").begin())).toBe("0 limit-exceeded");
+    await took(login(rule, "192.0.2.2", "tim"));
+    redis.state = "up";
+    expect(await took(new Peer(rule, "192.0.2.1").begin())).toBe("0 limit-exceeded");
+  });
+
+  test("R-LIM-08 a right answer takes back what was counted in both places, each where it was counted", async () => {
+    const redis = new FakeRedis();
+    const rule = throttle({ firstMs: 0, maxMs: 0, maxFailures: 5, redis });
+    const failTwice = async (authcid: string) => {
+      await took(guess(rule, "192.0.2.1", authcid));
+      redis.state = "readonly";
+      await took(guess(rule, "192.0.2.1", authcid));
+      await took(guess(rule, "192.0.2.1", authcid));
+      redis.state = "up";
+    };
+    await failTwice("tim");
+    await failTwice("anna");
+    await took(login(rule, "192.0.2.1", "tim"));
+    expect([...redis.values.values()].sort()).toEqual([0, 1, 1, 1]); // tim; the network, anna, and their pair
+    for (let i = 0; i < 2; i++) await took(guess(rule, "192.0.2.1", `user${i}`));
+    redis.state = "readonly"; // anna's two are still there, and three more are five
+    for (let i = 0; i < 3; i++) expect(await took(guess(rule, "192.0.2.1"))).toBe("0");
+    expect(await took(new Peer(rule, "192.0.2.1").begin())).toBe("0 limit-exceeded");
+  });
+
+  test("what is there under our keys and is no number counts nothing, and memory does", async () => {
     const redis = new FakeRedis();
     const rule = throttle({ firstMs: 100, redis });
     redis.state = "nonsense";
     expect(await took(guess(rule, "192.0.2.1", "tim"))).toBe("100");
-    expect(await took(new Peer(rule, "192.0.2.1").begin())).toBe("0");
+    expect(await took(new Peer(rule, "192.0.2.1").begin())).toBe("100");
   });
 });

@@ -73,9 +73,34 @@ describe.skipIf(url === undefined)("two machines with one Redis", () => {
     await new Peer(one, "192.0.2.1").begin(); // who knows of one
     await relay.open();
     await ready(far);
-    await new Peer(other, "192.0.2.1").begin();
-    await guess(other, "192.0.2.1", "tim");
-    await expect(new Peer(one, "192.0.2.1").begin()).rejects.toMatchObject(refused);
+    await expect(new Peer(other, "192.0.2.1").begin()).rejects.toMatchObject(refused); // it still knows
+    await guess(other, "192.0.2.2", "tim");
+    await guess(one, "192.0.2.2", "tim");
+    await expect(new Peer(other, "192.0.2.2").begin()).rejects.toMatchObject(refused);
+  });
+
+  const refusals: readonly [why: string, begin: string, end: string][] = [
+    ["is the replica of another", "replicaof 127.0.0.1 1", "replicaof no one"],
+    ["wants replicas it has not", "config set min-replicas-to-write 1", "config set min-replicas-to-write 0"],
+    ["has no memory left", "config set maxmemory 1", "config set maxmemory 0"],
+  ];
+  test.each(refusals)("R-LIM-08 a Redis that answers and takes nothing in, since it %s", async (_, begin, end) => {
+    const { rules, near } = await machines();
+    const [rule] = rules;
+    const say = ([command = "", ...rest]: readonly string[]) => near.call(command, ...rest);
+    await guess(rule, "192.0.2.1", "tim");
+    await say(begin.split(" "));
+    try {
+      await expect(near.set(`${redisPrefix}x`, "y")).rejects.toThrow(/^(?:READONLY|NOREPLICAS|OOM) /);
+      await guess(rule, "192.0.2.1", "tim");
+      await guess(rule, "192.0.2.1", "tim");
+      await expect(new Peer(rule, "192.0.2.1").begin()).rejects.toMatchObject(refused);
+    } finally {
+      await say(end.split(" "));
+    }
+    await expect(new Peer(rule, "192.0.2.1").begin()).rejects.toMatchObject(refused);
+    await guess(rule, "192.0.2.2", "tim");
+    expect(await near.keys(`${redisPrefix}*`)).toHaveLength(5); // both networks, both pairs, tim
   });
 
   test("R-LIM-08 whose connection hangs goes on alone", async () => {

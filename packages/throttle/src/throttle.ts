@@ -31,7 +31,7 @@ export interface ThrottleOptions {
   readonly exempt?: ((remote: string) => boolean) | undefined;
   /** Most networks, accounts and pairs of both remembered in memory, each. At least 1, default 10000. */
   readonly maxEntries?: number | undefined;
-  /** Client of `ioredis`, to share counts among machines; while it is not connected each counts for itself. Default: none. */
+  /** Client of `ioredis`, to share counts among machines; what it cannot count each counts for itself. Default: none. */
   readonly redis?: RedisClient | undefined;
   /** What its keys begin with, default `sasl:throttle:`. */
   readonly redisPrefix?: string | undefined;
@@ -96,7 +96,8 @@ export function throttle(options: ThrottleOptions = {}): Throttle {
         lanes.leave(attempt, "right");
         if (network === undefined || authcid === undefined) return;
         const own = await pairs.take(network, authcid);
-        if (own > 0) await Promise.all([networks.forgive(own, network), accounts.forgive(own, authcid)]);
+        if (own.shared + own.own > 0)
+          await Promise.all([networks.forgive(own, network), accounts.forgive(own, authcid)]);
         return;
       }
       if (code !== "refused" && code !== "authorization-refused") {

@@ -6,8 +6,8 @@ type Result = [error: Error | null, value: unknown];
 /** Values live as long as the test; what is asked for is kept in `asked`. */
 export class FakeRedis implements RedisClient {
   status = "ready";
-  /** `down` rejects commands, `hung` never answers, `nonsense` answers what is no number. */
-  state: "up" | "down" | "hung" | "nonsense" = "up";
+  /** `down` rejects commands, `readonly` those that write, `hung` never answers, `nonsense` answers what is no number. */
+  state: "up" | "down" | "readonly" | "hung" | "nonsense" = "up";
   readonly values = new Map<string, number>();
   readonly asked: string[] = [];
 
@@ -49,6 +49,9 @@ export class FakeRedis implements RedisClient {
   #answer<T>(asked: string, answer: () => T): Promise<unknown> {
     this.asked.push(asked);
     if (this.state === "hung") return new Promise(() => {});
+    if (this.state === "readonly" && !asked.startsWith("get ")) {
+      return Promise.reject(new Error("READONLY You can't write against a read only replica."));
+    }
     if (this.state === "down") return Promise.reject(new Error("ECONNREFUSED"));
     const nonsense = [
       [null, "x"],
