@@ -48,26 +48,16 @@ export async function passwordMatches(
     return yes === true && account.properties !== noProperties; // who has no account is not let in by a judge
   }
   // Who has a verifier pays for it. The others pay for what accounts here have, a hash or a verifier (R-SCRAM-25).
-  const decoy = verifier ? undefined : await ask(() => habits.decoyHash(judges.schemes, account.name));
+  const made = verifier ? undefined : habits.decoyHash(judges.schemes, account.name);
+  const decoy = made instanceof Promise ? await ask(() => made) : made;
   if (decoy !== undefined) await fitsOne(judges, [decoy], prepared);
+  if (verifier) habits.learn(verifier);
+  const hash = decoy === undefined && scramHashNamed(verifier?.hash ?? habits.usualHash ?? "");
   const given = ctx.bytes(prepared);
-  const derived = decoy === undefined && (await derives(ctx, habits, account.name, verifier, given));
+  const derived = hash && (await matchesVerifier(ctx, habits, account.name, hash.digest, verifier, given));
   const same = userPassword !== undefined && ctx.equal(given, ctx.bytes(await ctx.prepare(userPassword, "stored")));
   wipe(given);
-  return userPassword === undefined ? derived && verifier !== undefined : same;
-}
-
-/** Derives once wherever accounts here have verifiers, and says whether the account's own came out. */
-async function derives(
-  ctx: MechanismContext,
-  habits: ScramHabits,
-  name: string,
-  stored: ScramVerifier | undefined,
-  given: Uint8Array,
-): Promise<boolean> {
-  if (stored) habits.learn(stored);
-  const hash = scramHashNamed(stored?.hash ?? habits.usualHash ?? "");
-  return hash !== undefined && matchesVerifier(ctx, habits, name, hash.digest, stored, given);
+  return userPassword === undefined ? derived === true && verifier !== undefined : same;
 }
 
 /** Whether a password fits one of these hashes; all are tried, so that it does not show which. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { makesHashes, type PasswordScheme, type ScramVerifier } from "./accounts.js";
+import { type HashingScheme, makesHashes, type PasswordScheme, type ScramVerifier } from "./accounts.js";
 import { sha256 } from "./digests.js";
 import { encodeBase64 } from "./internal/base64.js";
 import { concatBytes } from "./internal/bytes.js";
@@ -58,19 +58,25 @@ export class ScramHabits {
    * A one-way hash to try the password of a name against that has nothing stored; `undefined` when such a name is better
    * tried against a verifier. Both kinds where both have been seen, always the same one for a name.
    */
-  async decoyHash(schemes: readonly PasswordScheme[], name: string): Promise<string | undefined> {
-    if (this.#hashSeen && this.#seen.size > 0) {
-      const choice = await sha256.hmac(this.#secret, encodeUtf8(`kind ${name}`));
-      return (choice[0] as number) < 128 ? this.#hash : undefined;
-    }
-    if (this.#hashSeen) return this.#hash;
+  decoyHash(schemes: readonly PasswordScheme[], name: string): MaybePromise<string | undefined> {
+    if (this.#hashSeen) return this.#seen.size > 0 ? this.#hashOrNot(name) : this.#hash;
     if (this.#seen.size > 0 || this.#told) return undefined;
-    // Made once; a fault is not kept.
-    this.#hash ??= (async () => schemes.find(makesHashes)?.hash(encodeBase64(this.#secret)))().catch((error) => {
+    this.#hash ??= this.#makeHash(schemes.find(makesHashes));
+    return this.#hash;
+  }
+
+  async #hashOrNot(name: string): Promise<string | undefined> {
+    const choice = await sha256.hmac(this.#secret, encodeUtf8(`kind ${name}`));
+    return (choice[0] as number) < 128 ? this.#hash : undefined;
+  }
+
+  /** Made once; a fault is not kept. */
+  #makeHash(scheme: HashingScheme | undefined): Promise<string> | undefined {
+    if (scheme === undefined) return undefined;
+    return (async () => scheme.hash(encodeBase64(this.#secret)))().catch((error) => {
       if (!this.#hashSeen) this.#hash = undefined;
       throw error;
     });
-    return this.#hash;
   }
 
   /** Salt and count for a name that has none stored: always the same ones for the same name. */
