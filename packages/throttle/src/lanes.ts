@@ -39,11 +39,14 @@ interface Lane {
  * A lane for each network, as wide as the network has earned: a right answer widens it by one, a wrong one halves it, as
  * TCP does with what may be in flight (RFC 5681 §3.1). The users behind one address get in at twice the speed each round;
  * guesses soon follow one another. Lanes nobody is in are forgotten after `windowMs`, or when there are too many of them.
+ * There may be as many in use: sessions are dropped without a word, and a network that does not come back never gets its lane
+ * emptied. Of too many the one not entered for longest is forgotten; who is in it or waits there goes on as if it were not.
  */
 export class Lanes {
   readonly #options: LanesOptions;
+  /** The one entered last is the last. */
   readonly #busy = new Map<string, Lane>();
-  /** The latest last. */
+  /** The one left last is the last. */
   readonly #idle = new Map<string, Lane>();
   readonly #laneOf = new WeakMap<object, Lane>();
 
@@ -61,7 +64,7 @@ export class Lanes {
     this.#laneOf.set(attempt, lane);
     if (lane.running.size >= lane.width) expire(lane, this.#options.leaseMs);
     if (lane.running.size < lane.width && lane.waiting.size === 0) {
-      lane.running.set(attempt, Date.now());
+      lane.running.set(attempt, performance.now());
       return undefined;
     }
     return new Promise((resolve, reject) => {
@@ -92,7 +95,7 @@ export class Lanes {
       if (lane.running.size >= lane.width) break;
       clearTimeout(timer);
       lane.waiting.delete(next);
-      lane.running.set(next, Date.now());
+      lane.running.set(next, performance.now());
       go();
     }
     if (lane.running.size + lane.waiting.size === 0) this.#close(lane);
@@ -101,27 +104,34 @@ export class Lanes {
   #open(network: string): Lane {
     const found = this.#busy.get(network) ?? this.#idle.get(network);
     const lane =
-      found && (this.#busy.has(network) || Date.now() - found.idleSince < this.#options.windowMs)
+      found && (this.#busy.has(network) || performance.now() - found.idleSince < this.#options.windowMs)
         ? found
         : { network, width: this.#options.firstParallel, running: new Map(), waiting: new Map(), idleSince: 0 };
     this.#idle.delete(network);
+    this.#busy.delete(network);
     this.#busy.set(network, lane);
+    forgetOldest(this.#busy, this.#options.maxEntries);
     return lane;
   }
 
   #close(lane: Lane): void {
+    if (this.#busy.get(lane.network) !== lane) return; // forgotten, or another one by now
     this.#busy.delete(lane.network);
     if (lane.width === this.#options.firstParallel) return; // as good as new
-    lane.idleSince = Date.now();
+    lane.idleSince = performance.now();
     this.#idle.set(lane.network, lane);
-    const [oldest] = this.#idle.keys();
-    if (this.#idle.size > this.#options.maxEntries && oldest !== undefined) this.#idle.delete(oldest);
+    forgetOldest(this.#idle, this.#options.maxEntries);
   }
+}
+
+function forgetOldest(lanes: Map<string, Lane>, maxEntries: number): void {
+  const [oldest] = lanes.keys();
+  if (lanes.size > maxEntries && oldest !== undefined) lanes.delete(oldest);
 }
 
 function expire(lane: Lane, leaseMs: number): void {
   for (const [attempt, since] of lane.running) {
-    if (Date.now() - since >= leaseMs) lane.running.delete(attempt);
+    if (performance.now() - since >= leaseMs) lane.running.delete(attempt);
   }
 }
 
