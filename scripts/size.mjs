@@ -45,7 +45,7 @@ const programs = [
   {
     file: "core-all.ts",
     what: "sasl-core with every mechanism, clients and servers",
-    limitBytes: 26_000,
+    limitBytes: 26_300,
     mechanisms: ["*"],
     later: [saslprepTables],
   },
