@@ -80,22 +80,23 @@ async function outage(
         return at(label.endpoint(protocol, "starttls"), login, { ...expected, ...temporary }, more);
       }),
     );
-  const well = (label: Serve, note: string): Attempt[] => [
-    ...servedAttempts(rows(label, passwordOf("alice"), note, { outcome: "accepted" }), ours, label),
-    ...servedAttempts(rows(label, wrongPassword, `${note}, wrong password`, { outcome: "refused" }), ours, label),
-  ];
-  const cannotTell = (label: Serve, note: string): Attempt[] =>
-    [
-      ...rows(label, passwordOf("alice"), note, { outcome: "impossible", code: "temporary" }),
-      ...rows(label, wrongPassword, `${note}, wrong password`, { outcome: "impossible", code: "temporary" }),
-    ].map((row) => attemptOf(row, ours, () => reportedTemporary(row, label)));
-  await run.attempts(well(serve, "database there"), 2);
+  const right = (label: Serve, note: string): Attempt[] =>
+    servedAttempts(rows(label, passwordOf("alice"), note, { outcome: "accepted" }), ours, label);
+  const wrong = (label: Serve, note: string): Attempt[] =>
+    servedAttempts(rows(label, wrongPassword, `${note}, wrong password`, { outcome: "refused" }), ours, label);
+  const cannotTell = (label: Serve, password: string, note: string): Attempt[] =>
+    rows(label, password, note, { outcome: "impossible", code: "temporary" }).map((row) =>
+      attemptOf(row, ours, () => reportedTemporary(row, label)),
+    );
+  await run.attempts(right(serve, "database there"), 2);
   if (!run.options.list) await database.stop();
-  await run.attempts(cannotTell(serve, "database stopped"), 2);
+  await run.attempts(cannotTell(serve, passwordOf("alice"), "database stopped"), 2);
+  await run.attempts(cannotTell(serve, wrongPassword, "database stopped, wrong password"), 2);
   const late = await begin(`serve+${name}+late`);
-  await run.attempts(cannotTell(late, "started before the database"), 2);
+  await run.attempts(cannotTell(late, passwordOf("alice"), "started before the database"), 2);
   if (!run.options.list) await database.start();
-  await run.attempts([...well(serve, "database back"), ...well(late, "database back")], 2);
+  await run.attempts([...right(serve, "database back"), ...wrong(serve, "database back")], 2);
+  await run.attempts(right(late, "database back"), 2);
 }
 
 async function reportedTemporary({ endpoint }: Row, serve: Serve): Promise<string | undefined> {

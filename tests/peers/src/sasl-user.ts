@@ -37,6 +37,11 @@ export class SaslUser {
     return (await this.#must(["export", name, "--format", format, ...options])).stdout;
   }
 
+  /** @returns all accounts in a format of another program. @throws {Error} when the command fails. */
+  async exportAll(format: string, ...options: string[]): Promise<string> {
+    return (await this.#must(["export", "--all", "--format", format, ...options])).stdout;
+  }
+
   /** Take accounts of another program. @param text given on standard input. @throws {Error} when the command fails. */
   async import(format: string, text: string, ...options: string[]): Promise<void> {
     await this.#must(["import", "-", "--format", format, ...options], text);
