@@ -35,10 +35,11 @@ export interface LdapOptions {
   /** What the one entry of an account matches, with the name in place of `{user}`. Default `(uid={user})`. */
   readonly filter?: string | undefined;
   /**
-   * An attribute that has to hold the name exactly. Directories find `alice` for `ALICE` and for `alice` with a space, and
-   * whoever logs in so is called so from then on. Left out: as the directory sees it.
+   * An attribute that has to hold the name exactly, in each of its values one. Directories find `alice` for `ALICE` and for
+   * `alice` with a space, and whoever logs in is called what he typed from then on: `false` allows that, for servers that make
+   * names alike before they come here. Default `uid` with the default filter; with another one it has to be said.
    */
-  readonly nameAttribute?: string | undefined;
+  readonly nameAttribute?: string | false | undefined;
   /** Whom to search as. Left out: anonymously. */
   readonly bindDn?: string | undefined;
   /** Its password, or where to get it from, asked at each connection. Secret. */
@@ -68,6 +69,8 @@ export interface LdapOptions {
   readonly idleTimeoutMs?: number | undefined;
 }
 
+const defaultNameAttribute = "uid";
+
 /** Where to connect to. */
 export type Target = { readonly path: string } | { readonly host: string; readonly port: number };
 
@@ -80,7 +83,7 @@ export interface Settings {
   readonly base: string;
   readonly scope: LdapScope;
   readonly filter: string;
-  readonly nameAttribute: string | undefined;
+  readonly nameAttribute: string | false;
   readonly bindDn: string | undefined;
   /** @throws when the password cannot be had. */
   readonly password: () => MaybePromise<string>;
@@ -110,13 +113,20 @@ export function settingsFrom(options: LdapOptions): Settings {
     );
   }
   const base = options.base ?? url.base;
-  const filter = options.filter ?? url.filter ?? `(uid=${placeholder})`;
+  const ownFilter = options.filter ?? url.filter;
+  const filter = ownFilter ?? `(${defaultNameAttribute}=${placeholder})`;
   if (base === undefined || base === "") throw new TypeError("an LDAP store needs the base to search below");
   checkFilter(filter);
   if (!filter.includes(placeholder) && !base.includes(placeholder)) {
     throw new TypeError(`the name of the account, ${placeholder}, is neither in the LDAP filter nor in the base`);
   }
-  const nameAttribute = options.nameAttribute ?? url.nameAttribute;
+  const nameAttribute =
+    options.nameAttribute ?? url.nameAttribute ?? (ownFilter === undefined ? defaultNameAttribute : undefined);
+  if (nameAttribute === undefined) {
+    throw new TypeError(
+      "an LDAP filter of your own needs nameAttribute: the attribute with the name, or false for any name",
+    );
+  }
   const disabled = options.disabledAttribute ?? url.disabledAttributes;
   return {
     target: url.target,
@@ -126,7 +136,7 @@ export function settingsFrom(options: LdapOptions): Settings {
     base,
     scope: options.scope ?? url.searchScope ?? "sub",
     filter,
-    nameAttribute: nameAttribute === undefined ? undefined : checkedAttribute(nameAttribute),
+    nameAttribute: nameAttribute === false ? false : checkedAttribute(nameAttribute),
     ...serviceBind(options, url),
     attributes: attributesFrom(options, url),
     readUserPassword: options.readUserPassword ?? url.readUserPassword,

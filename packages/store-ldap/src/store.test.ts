@@ -56,6 +56,7 @@ function open(options: Partial<LdapOptions> = {}): Required<Pick<AccountStore, "
   return store as ReturnType<typeof open>;
 }
 
+const byBase: Partial<LdapOptions> = { base: `uid={user},${base}`, scope: "base", filter: "(objectClass=*)" };
 const temporary = { kind: "SASLFailure", code: "temporary" };
 const right = "correct horse battery staple";
 
@@ -69,9 +70,9 @@ describe("look-up", () => {
     expect(await store.lookup("alice", [])).toEqual({});
     expect(await store.lookup("nobody", ["mail"])).toBeUndefined();
     expect(directory.searches().map((each) => each.attributes)).toEqual([
-      ["mail", "member", "quota"],
-      ["1.1"],
-      ["mail"],
+      ["mail", "member", "quota", "uid"],
+      ["uid"],
+      ["mail", "uid"],
     ]);
   });
 
@@ -84,7 +85,7 @@ describe("look-up", () => {
   test("a map of attributes names all there are", async () => {
     const store = open({ attributes: { address: "mail" } });
     expect(await store.lookup("alice", ["address", "mail"])).toEqual({ address: "alice@example.org" });
-    expect(directory.searches()[0]?.attributes).toEqual(["mail"]);
+    expect(directory.searches()[0]?.attributes).toEqual(["mail", "uid"]);
   });
 
   test("secrets are not to be had under another spelling, nor what is no attribute", async () => {
@@ -101,7 +102,7 @@ describe("look-up", () => {
       "",
     ];
     expect(await open({ readUserPassword: true }).lookup("clear", requests)).toEqual({});
-    expect(directory.searches()[0]?.attributes).toEqual(["1.1"]);
+    expect(directory.searches()[0]?.attributes).toEqual(["uid"]);
   });
 
   test("authPassword is read per RFC 5803, other schemes are passed over", async () => {
@@ -136,19 +137,41 @@ describe("look-up", () => {
     const store = open({ disabledAttribute: ["nsAccountLock", "other"] });
     expect(await store.lookup("locked", [])).toEqual({ disabled: true });
     expect(await store.lookup("unlocked", ["disabled"])).toEqual({});
-    expect(directory.searches()[0]?.attributes).toEqual(["nsAccountLock", "other"]);
+    expect(directory.searches()[0]?.attributes).toEqual(["nsAccountLock", "other", "uid"]);
   });
 
-  test("with nameAttribute a name is nobody's that the directory only takes for another", async () => {
+  test("R-STO-03 a name is nobody's that the directory only takes for another, unless that is asked for", async () => {
     directory.script = (request) =>
       request.type === "search"
         ? [entryMessage(request.id, entries[0] as FakeEntry, request.attributes), result(request.id, LDAP.done, 0)]
         : undefined;
-    expect(await open().lookup("ALICE", [])).toEqual({});
-    const exact = open({ nameAttribute: "uid" });
-    expect(await exact.lookup("ALICE", [])).toBeUndefined();
-    expect(await exact.checkPassword("ALICE", right)).toBe(false);
-    expect(await exact.lookup("alice", [])).toEqual({});
+    const filter = "(&(objectClass=person)(uid={user}))";
+    for (const options of [{}, { nameAttribute: "UID" }, { filter, nameAttribute: "uid" }] as const) {
+      const exact = open(options);
+      for (const name of ["ALICE", " alice ", "\uff41\uff4c\uff49\uff43\uff45", "al\u00adice"]) {
+        expect(await exact.lookup(name, [])).toBeUndefined();
+        expect(await exact.checkPassword(name, right)).toBe(false);
+      }
+      expect(await exact.lookup("alice", [])).toEqual({});
+      expect(await exact.checkPassword("alice", right)).toBe(true);
+    }
+    for (const options of [{ nameAttribute: false }, { filter, nameAttribute: false }] as const) {
+      expect(await open(options).lookup("ALICE", [])).toEqual({});
+      expect(directory.searches().at(-1)?.attributes).toEqual(["1.1"]);
+    }
+    directory.script = () => undefined;
+    expect(await open({ url: `${directory.url}????x-any-name` }).lookup("alice", [])).toEqual({});
+  });
+
+  test("R-STO-04 an entry that does not show its name is no unknown user", async () => {
+    directory.script = (request) =>
+      request.type === "search"
+        ? [entryMessage(request.id, entries[0] as FakeEntry, ["mail"]), result(request.id, LDAP.done, 0)]
+        : undefined;
+    const fault = { ...temporary, detail: expect.stringContaining("uid") };
+    await expect(open().lookup("alice", ["mail"])).rejects.toMatchObject(fault);
+    await expect(open().checkPassword("alice", right)).rejects.toMatchObject(fault);
+    expect(directory.binds()).toEqual([]);
   });
 });
 
@@ -177,7 +200,7 @@ describe("R-STO-01 a hostile name is one value and finds nobody:", () => {
       expect(await store.lookup(name, ["mail"])).toBeUndefined();
       expect(await store.checkPassword(name, right)).toBe(false);
       for (const { filter } of directory.searches()) expect(filter).toMatchObject({ attribute: "uid", value: name });
-      const inBase = open({ base: `uid={user},${base}`, scope: "base", filter: "(objectClass=*)" });
+      const inBase = open({ ...byBase, nameAttribute: "uid" });
       expect(await inBase.lookup(name, ["mail"])).toBeUndefined();
       expect(directory.searches().at(-1)?.base.endsWith(`,${base}`)).toBe(true);
     });
@@ -193,7 +216,7 @@ describe("R-STO-01 a hostile name is one value and finds nobody:", () => {
   });
 
   test("the name can be a part of the base", async () => {
-    const store = open({ base: `uid={user},${base}`, scope: "base", filter: "(objectClass=*)" });
+    const store = open({ ...byBase, nameAttribute: "uid" });
     expect(await store.lookup("alice", ["mail"])).toEqual({ mail: "alice@example.org" });
     expect(await store.checkPassword("alice", right)).toBe(true);
   });

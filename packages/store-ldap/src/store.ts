@@ -61,7 +61,7 @@ class LdapStore implements AccountStore {
   /** The one entry of a name; several are as good as none (R-STO-03). */
   #find(name: string, attributes: readonly string[]): Promise<Entry | undefined> {
     const { base, scope, filter, nameAttribute, timeoutMs } = this.#settings;
-    const wanted = nameAttribute === undefined ? attributes : [...attributes, nameAttribute];
+    const wanted = nameAttribute === false ? attributes : [...attributes, nameAttribute];
     const named = name !== "" && name.isWellFormed();
     const search = {
       scope,
@@ -75,10 +75,12 @@ class LdapStore implements AccountStore {
       const complete = searchVerdict(code, base.includes(placeholder));
       const [entry, ...more] = entries;
       if (!named || !complete || more.length > 0 || entry === undefined) return undefined;
-      if (nameAttribute !== undefined && !valuesOf(entry, nameAttribute).includes(name)) return undefined;
       // RFC 4513 §5.1.2: a bind without a name proves nothing, either.
       if (!entry.dn.includes("=")) throw fault("an entry without a name");
-      return entry;
+      if (nameAttribute === false) return entry;
+      const names = valuesOf(entry, nameAttribute);
+      if (names.length === 0) throw fault(`an entry whose ${nameAttribute} is not there or may not be read`);
+      return names.includes(name) ? entry : undefined;
     });
   }
 }

@@ -52,6 +52,7 @@ describe("LDAP URLs", () => {
     ["an unknown scope", "ldap://h/dc=x??all"],
     ["an unknown extension", "ldap://h/dc=x????x-start-tls"],
     ["an extension twice", "ldap://h/dc=x????x-starttls,x-starttls"],
+    ["names both exact and any", "ldap://h/dc=x????x-name-attribute=uid,x-any-name"],
     ["a value where there is none", "ldap://h/dc=x????x-starttls=no"],
     ["no value where there is one", "ldap://h/dc=x????bindname="],
   ];
@@ -67,6 +68,10 @@ const local = "ldap://localhost/dc=x";
 const refused: readonly [why: string, options: LdapOptions][] = [
   ["no base", { url: "ldap://localhost" }],
   ["no place for the name", { url: local, filter: "(a=b)" }],
+  ["a filter of one's own without a word of names", { url: local, filter: "(cn={user})" }],
+  ["the same in the URL", { url: `${local}???(uid={user})` }],
+  ["an attribute for the name that cannot be", { url: local, nameAttribute: "a b" }],
+  ["no attribute for the name", { url: local, nameAttribute: "" }],
   ["a filter that is none", { url: local, filter: "(uid={user}" }],
   ["a bind DN without a password", { url: local, bindDn: "cn=x" }],
   ["R-STO-02 an empty password", { url: local, bindDn: "cn=x", password: "" }],
@@ -84,6 +89,24 @@ for (const [why, options] of refused) {
     expect(() => settingsFrom(options)).toThrow(TypeError);
   });
 }
+
+test("R-STO-03 the attribute that holds the name is uid, or what was said of it", () => {
+  const filter = "(cn={user})";
+  const attributes: readonly [options: Partial<LdapOptions>, attribute: string | false][] = [
+    [{}, "uid"],
+    [{ base: "uid={user},dc=x" }, "uid"],
+    [{ filter, nameAttribute: "cn" }, "cn"],
+    [{ nameAttribute: false }, false],
+    [{ filter, nameAttribute: false }, false],
+    [{ url: `${local}???${filter}?x-name-attribute=cn` }, "cn"],
+    [{ url: `${local}???${filter}?x-any-name` }, false],
+    [{ url: `${local}????x-any-name`, nameAttribute: "cn" }, "cn"],
+    [{ url: `${local}????x-name-attribute=cn`, nameAttribute: false }, false],
+  ];
+  for (const [options, attribute] of attributes) {
+    expect(settingsFrom({ url: local, ...options }).nameAttribute).toBe(attribute);
+  }
+});
 
 test("numbers that cannot be are refused", () => {
   for (const value of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {

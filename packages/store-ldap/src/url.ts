@@ -15,7 +15,7 @@ export interface LdapUrl {
   readonly attributes: readonly string[] | undefined;
   readonly searchScope: LdapScope | undefined;
   readonly filter: string | undefined;
-  readonly nameAttribute: string | undefined;
+  readonly nameAttribute: string | false | undefined;
   readonly bindDn: string | undefined;
   readonly passwordFile: string | undefined;
   readonly caFile: string | undefined;
@@ -39,6 +39,7 @@ const extensions: ReadonlyMap<string, boolean> = new Map([
   ["x-read-user-password", false],
   ["x-disabled-attribute", true],
   ["x-name-attribute", true],
+  ["x-any-name", false],
 ]);
 
 /**
@@ -57,6 +58,9 @@ export function parseLdapUrl(text: string): LdapUrl {
   if (more.length > 0) throw new TypeError("an LDAP URL with too many parts");
   const known = scheme.toLowerCase() as LdapUrl["scheme"];
   const said = parseExtensions(list);
+  if (said.has("x-name-attribute") && said.has("x-any-name")) {
+    throw new TypeError("an LDAP URL with both x-name-attribute and x-any-name");
+  }
   return {
     scheme: known,
     target: parseTarget(known, authority),
@@ -64,7 +68,7 @@ export function parseLdapUrl(text: string): LdapUrl {
     attributes: attributes === "" || attributes === "*" ? undefined : attributes.split(",").map(decode),
     searchScope: parseScope(scope),
     filter: decoded(filter),
-    nameAttribute: said.get("x-name-attribute"),
+    nameAttribute: said.has("x-any-name") ? false : said.get("x-name-attribute"),
     bindDn: said.get("bindname"),
     passwordFile: said.get("x-password-file"),
     caFile: said.get("x-ca-file"),

@@ -57,10 +57,14 @@ if (directory === undefined) {
       expect(await open().lookup("nobody", [])).toBeUndefined();
     });
 
-    test("the directory sees ALICE as alice, unless the name has to be exact", async () => {
-      expect(await open().lookup(" ALICE ", ["uid"])).toEqual({ uid: "alice" });
-      expect(await open({ nameAttribute: "uid" }).lookup("ALICE", [])).toBeUndefined();
-      expect(await open({ nameAttribute: "uid" }).lookup("alice", [])).toEqual({});
+    test("R-STO-03 the directory sees ALICE as alice, and we do not unless told to", async () => {
+      for (const name of ["ALICE", " alice ", "\uff41lice"]) {
+        expect(await open({ nameAttribute: false }).lookup(name, ["uid"])).toEqual({ uid: "alice" });
+        expect(await open({ nameAttribute: false, base: bindOnlyBase }).checkPassword(name, alice)).toBe(true);
+        expect(await open().lookup(name, ["uid"])).toBeUndefined();
+        expect(await open({ base: bindOnlyBase }).checkPassword(name, alice)).toBe(false);
+      }
+      expect(await open().lookup("alice", ["uid"])).toEqual({ uid: "alice" });
     });
 
     const passwords: readonly [name: string, password: string, right: boolean][] = [
@@ -82,7 +86,10 @@ if (directory === undefined) {
     }
 
     test("the name in the base", async () => {
-      const store = open({ base: `uid={user},${base}`, scope: "base", filter: "(objectClass=*)" });
+      const inBase = { base: `uid={user},${base}`, scope: "base", filter: "(objectClass=*)" } as const;
+      const store = open({ ...inBase, nameAttribute: "uid" });
+      expect(await store.lookup("ALICE", [])).toBeUndefined();
+      expect(await open({ ...inBase, nameAttribute: false }).lookup("ALICE", [])).toEqual({});
       expect(await store.lookup("alice", ["mail"])).toEqual({ mail: "alice@example.org" });
       for (const name of ["nobody", "a,b", "alice+sn=alice", '"', "\\", "#1", " ", "a\0b", "é"]) {
         expect(await store.lookup(name, [])).toBeUndefined();
@@ -100,7 +107,10 @@ if (directory === undefined) {
       expect(await whole.checkPassword("nobody", "x")).toBe(false);
       expect(await whole.lookup("broken", [])).toEqual({});
       await expect(
-        open({ base: base.replace("people", "more"), filter: "(|(uid={user})(a=b))" }).lookup("x", []),
+        open({ base: base.replace("people", "more"), filter: "(|(uid={user})(a=b))", nameAttribute: "uid" }).lookup(
+          "x",
+          [],
+        ),
       ).resolves.toBe(undefined);
       const at = open({ base: `cn=elsewhere,${base.replace("people", "more")}` });
       await expect(at.checkPassword("alice", alice)).rejects.toMatchObject(temporary);
@@ -152,7 +162,6 @@ if (directory === undefined) {
     describe("the suite for stores:", () => {
       const checks = storeChecks(() => open({ base: bindOnlyBase }), {
         readOnly: true,
-        foldsNames: true,
         accounts: { alice: { mail: "alice@example.org", sn: "alice" } },
         password: { name: "alice", password: alice },
         unreachable: () => ldapAccounts("ldap://127.0.0.1:1/dc=x"),
