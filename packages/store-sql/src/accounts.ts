@@ -51,6 +51,7 @@ class Store implements SqlAccounts {
   readonly #parts: SqlAccountsParts;
   readonly #reader: Kysely<Tables>;
   readonly #lookups = new Map<number, CompiledQuery>();
+  readonly #underWay = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
   constructor(parts: SqlAccountsParts) {
@@ -115,8 +116,14 @@ class Store implements SqlAccounts {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#parts.close();
+    this.#closed ??= this.#end();
     return this.#closed;
+  }
+
+  /** Waits for calls under way: a connection closed in the middle of a transaction may keep it open. */
+  async #end(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+    await this.#parts.close();
   }
 
   #mustBeOpen(): void {
@@ -212,27 +219,35 @@ class Store implements SqlAccounts {
 
   /** Runs `work` in a transaction, which is undone when it answers false. */
   async #transaction(work: (tx: Transaction<Tables>) => Promise<boolean>): Promise<boolean> {
-    const undo = Symbol("undo");
+    const tx = await this.#parts.db
+      .startTransaction()
+      .setIsolationLevel("read committed") // what the order of statements above is made for; SQLite has but one
+      .execute();
+    let done: boolean;
     try {
-      return await this.#parts.db
-        .transaction()
-        .setIsolationLevel("read committed") // what the order of statements above is made for; SQLite has but one
-        .execute(async (tx) => {
-          if (await work(tx)) return true;
-          throw undo;
-        });
+      done = await work(tx);
+      if (done) await tx.commit().execute();
     } catch (error) {
-      if (error === undo) return false;
+      // What failed first says why; undoing may fail too: on a full disk SQLite has done so by itself.
+      await tx
+        .rollback()
+        .execute()
+        .catch(() => {});
       throw error;
     }
+    if (!done) await tx.rollback().execute();
+    return done;
   }
 
   async #use<T>(work: () => Promise<T>): Promise<T> {
+    const use = this.#parts.ready().then(work);
+    this.#underWay.add(use);
     try {
-      await this.#parts.ready();
-      return await work();
+      return await use;
     } catch (error) {
       throw temporary(error);
+    } finally {
+      this.#underWay.delete(use);
     }
   }
 }

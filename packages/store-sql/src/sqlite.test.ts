@@ -1,5 +1,16 @@
 /** SQLite: the file, the processes that share it, and values of every kind. */
-import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join, relative } from "node:path";
 import fc from "fast-check";
 import { Kysely, SqliteDialect } from "kysely";
@@ -36,14 +47,106 @@ describe("the file", () => {
 
   test("R-STO-04 is refused when it is no database, or not to be had", async () => {
     await withFolder(async (folder) => {
-      const text = join(folder, "text");
-      writeFileSync(text, "alice:pencil\n".repeat(100));
-      await expect(sqliteAccounts(text)).rejects.toMatchObject({ name: "SqlStoreError", code: "unsuitable" });
-      for (const path of [folder, join(folder, "missing", "accounts.db")]) {
-        await expect(sqliteAccounts(path)).rejects.toMatchObject({ name: "SqlStoreError", code: "unreachable" });
+      const path = (name: string): string => join(folder, name);
+      writeFileSync(path("text"), "alice:pencil\n".repeat(100), { mode: 0o600 });
+      symlinkSync(path("nowhere"), path("link"));
+      const faults: readonly [path: string, code: string][] = [
+        [path("text"), "unsuitable"],
+        [folder, "unsuitable"],
+        [path("missing/accounts.db"), "unreachable"],
+        [path("link"), "unreachable"],
+      ];
+      for (const [path, code] of faults) {
+        await expect(sqliteAccounts(path), path).rejects.toMatchObject({ name: "SqlStoreError", code });
       }
+      expect(readdirSync(folder).sort()).toEqual(["link", "text"]);
     });
   });
+
+  test.skipIf(process.platform === "win32")("R-STO-04 is not waited for when it is a pipe", async () => {
+    await withFolder(async (folder) => {
+      execFileSync("mkfifo", [join(folder, "pipe")]);
+      await expect(sqliteAccounts(join(folder, "pipe"))).rejects.toMatchObject({ code: "unsuitable" });
+    });
+  });
+
+  const modes: readonly [mode: number, allowWorldReadable: boolean, taken: boolean][] = [
+    [0o666, false, false],
+    [0o602, true, false],
+    [0o604, false, false],
+    [0o644, true, true],
+    [0o660, false, true],
+  ];
+  for (const [mode, allowWorldReadable, taken] of modes) {
+    const how = `${taken ? "taken" : "refused"} with mode ${mode.toString(8)}`;
+    test.skipIf(process.platform === "win32")(
+      `R-STO-07 is ${how}${allowWorldReadable ? ", allowed" : ""}`,
+      async () => {
+        await withFolder(async (folder) => {
+          const file = join(folder, "accounts.db");
+          writeFileSync(file, "");
+          chmodSync(file, mode);
+          const opened = sqliteAccounts(file, { allowWorldReadable });
+          if (taken) await (await opened).close();
+          else
+            await expect(opened).rejects.toMatchObject({ code: "refused", message: expect.stringContaining("chmod") });
+        });
+      },
+    );
+  }
+
+  test("is not made by who only checks", async () => {
+    await withFolder(async (folder) => {
+      const opened = sqliteAccounts(join(folder, "accounts.db"), { migrate: "check" });
+      await expect(opened).rejects.toMatchObject({ code: "schema-older" });
+      expect(readdirSync(folder)).toEqual([]);
+    });
+  });
+
+  test("R-STO-07 holds everything once the store is closed, also what was under way", async () => {
+    await withFolder(async (folder) => {
+      const [file, copy] = [join(folder, "accounts.db"), join(folder, "copy.db")];
+      const [accounts, other] = [await sqliteAccounts(file), await sqliteAccounts(file)];
+      await accounts.store("alice", { a: 1 });
+      const stored = ["bob", "carol"].map((name) => accounts.store(name, { a: 1 }, null));
+      await Promise.all([accounts.close(), other.close()]);
+      expect(await Promise.all(stored)).toEqual([true, true]);
+      copyFileSync(file, copy);
+      expect(sqliteQuery(copy, "select name from {accounts}").map(({ name }) => name)).toEqual([
+        "alice",
+        "bob",
+        "carol",
+      ]);
+    });
+  });
+
+  test.skipIf(process.platform === "win32")(
+    "R-STO-04 fails every call while another is in its place, or none",
+    async () => {
+      await withFolder(async (folder) => {
+        const [file, away] = [join(folder, "accounts.db"), join(folder, "away.db")];
+        const accounts = await sqliteAccounts(file);
+        await accounts.store("alice", { a: 1 });
+        const fails = async (what: string): Promise<void> => {
+          const failure = { ...temporary, detail: expect.stringContaining(`accounts.db ${what}`) };
+          await expect(accounts.lookup("alice", ["a"])).rejects.toMatchObject(failure);
+          await expect(accounts.lookup("nobody", ["a"])).rejects.toMatchObject(failure);
+          await expect(accounts.store("bob", {})).rejects.toMatchObject(failure);
+          await expect(accounts.remove("alice")).rejects.toMatchObject(failure);
+          await expect(accounts.list()[Symbol.asyncIterator]().next()).rejects.toMatchObject(failure);
+        };
+        renameSync(file, away);
+        await fails("was removed");
+        writeFileSync(file, "");
+        await fails("was replaced");
+        rmSync(file);
+        renameSync(away, file);
+        expect(await accounts.lookup("alice", ["a"])).toEqual({ a: 1 });
+        expect(await accounts.store("bob", {}, null)).toBe(true);
+        await accounts.close();
+      });
+    },
+  );
 
   const options: readonly [why: string, path: string, options: SqliteAccountsOptions, error: typeof Error][] = [
     ["no path", "", {}, TypeError],
@@ -172,6 +275,44 @@ describe("other processes", () => {
     });
   });
 
+  test("R-STO-07 do not take the log away from two stores of this one", async () => {
+    const start = await compileChild(new URL("../test/children/leave.ts", import.meta.url));
+    await withFolder(async (folder) => {
+      const file = join(folder, "accounts.db");
+      const accounts = await sqliteAccounts(file);
+      await accounts.store("alice", {}, null);
+      const other = await sqliteAccounts(file);
+      expect(await linesOf(start(file))).toEqual(["refused", "alice"]);
+      expect(await accounts.store("bob", {}, null)).toBe(true);
+      expect(await other.store("carol", {}, null)).toBe(true);
+      expect(await linesOf(start(file))).toEqual(["refused", "alice", "bob", "carol"]);
+      await Promise.all([accounts.close(), other.close()]);
+    });
+  });
+
+  test("R-STO-04 are waited for by all writers together, not by one after the other", async () => {
+    await withFolder(async (folder) => {
+      const file = join(folder, "accounts.db");
+      const [hasty, patient] = [
+        await sqliteAccounts(file, { timeoutMs: 20 }),
+        await sqliteAccounts(file, { timeoutMs: 400 }),
+      ];
+      const other = new Database(file);
+      other.exec("begin immediate");
+      let failed = 0;
+      const writes = Array.from({ length: 40 }, (_, n) =>
+        hasty.store(`user${n}`, {}).catch(() => {
+          failed++;
+        }),
+      );
+      await expect(patient.store("alice", {})).rejects.toMatchObject(temporary);
+      expect(failed).toBe(40); // one by one they would wait twice as long as the patient one
+      other.exec("rollback");
+      other.close();
+      await Promise.all([...writes, hasty.close(), patient.close()]);
+    });
+  });
+
   test("R-STO-06 several count together and lose nothing; one of them makes the account", {
     timeout: 30_000,
   }, async () => {
@@ -245,6 +386,20 @@ describe("a database of the application's own", () => {
     await accounts.close();
     await expect(accounts.lookup("alice", [])).rejects.toThrow("closed");
     expect(database.prepare("select name from migrations").all([])).toEqual([{ name: "0001_accounts" }]);
+    await db.destroy();
+  });
+
+  test("R-STO-04 that is full is called so, whatever fails after it", async () => {
+    const database = new Database(":memory:");
+    const db = new Kysely<never>({ dialect: new SqliteDialect({ database: database as never }) });
+    const accounts = await sqlAccounts(db, { dialect: "sqlite" });
+    database.prepare("pragma max_page_count = 12").all([]);
+    await expect(accounts.store("alice", { a: "x".repeat(100_000) })).rejects.toMatchObject({
+      ...temporary,
+      detail: expect.stringContaining("SQLITE_FULL"),
+    });
+    expect(await accounts.lookup("alice", ["a"])).toBeUndefined();
+    expect(await accounts.store("alice", { a: 1 }, null)).toBe(true);
     await db.destroy();
   });
 });

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { closeSync, openSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -28,12 +27,18 @@ import Database from "libsql";
 import { makeSqlAccounts, type SqlAccounts } from "./accounts.js";
 import { describeFault, isUnreachable, SqlStoreError } from "./errors.js";
 import type { SqlAccountsOptions } from "./options.js";
+import { DatabaseFile } from "./sqlite-file.js";
 import { prepareTables, type Tables, tableNames } from "./tables.js";
 
 /** How to open a file of accounts. */
 export interface SqliteAccountsOptions extends SqlAccountsOptions {
-  /** How long to wait for another process that writes, in ms; default 5000, 1 to 600000. */
+  /** How long to wait for others that write, in ms from the call; default 5000, 1 to 600000. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Opens the file even where everybody may read it. What is lost: any user of the machine can then try passwords at
+   * leisure, or pose as the server, or read them if they are in the clear.
+   */
+  readonly allowWorldReadable?: boolean | undefined;
 }
 
 const MAX_STATEMENTS_KEPT = 64;
@@ -46,7 +51,7 @@ const MAX_STATEMENTS_KEPT = 64;
  * @throws {TypeError} or {RangeError} for options out of their range.
  */
 export async function sqliteAccounts(path: string, options: SqliteAccountsOptions = {}): Promise<SqlAccounts> {
-  const { tablePrefix = "sasl_", migrate = true, timeoutMs = 5000 } = options;
+  const { tablePrefix = "sasl_", migrate = true, timeoutMs = 5000, allowWorldReadable = false } = options;
   const tables = tableNames(tablePrefix);
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > 600_000) {
     throw new RangeError("timeoutMs is an integer from 1 to 600000");
@@ -54,26 +59,45 @@ export async function sqliteAccounts(path: string, options: SqliteAccountsOption
   if (path === "" || path.includes("\0")) throw new TypeError("a path has at least one character and no NUL");
   const inMemory = path === ":memory:";
   // The driver takes a text that looks like a URL for a remote database.
-  const file = inMemory ? path : resolve(path);
-  const connect = (): Kysely<Tables> => new Kysely<Tables>({ dialect: new LibsqlDialect(file, timeoutMs) });
+  const place = inMemory ? path : resolve(path);
+  const connect = (): Kysely<Tables> => new Kysely<Tables>({ dialect: new LibsqlDialect(place, timeoutMs) });
   let db: Kysely<Tables> | undefined;
   let reader: Kysely<Tables> | undefined;
-  const close = async (): Promise<void> => {
-    await Promise.all([db?.destroy(), reader?.destroy()]);
-  };
   try {
-    if (!inMemory) closeSync(openSync(file, "a", 0o600));
+    const file = inMemory ? undefined : new DatabaseFile(place, { create: migrate === true, allowWorldReadable });
     db = connect();
     reader = inMemory ? undefined : connect();
     await prepareTables(db, "sqlite", tables, migrate);
     await reader?.executeQuery(CompiledQuery.raw("select 1")); // opens it now: a file that goes later is not made again
+    file?.mustBeInPlace();
+    const connections = [db, ...(reader === undefined ? [] : [reader])];
+    return makeSqlAccounts({
+      dialect: "sqlite",
+      tables,
+      db,
+      reader,
+      ready: async () => file?.mustBeInPlace(),
+      close: () => closeAll(connections),
+    });
   } catch (error) {
-    await close().catch(() => {});
+    await Promise.all([db?.destroy(), reader?.destroy()]).catch(() => {});
     if (error instanceof SqlStoreError) throw error;
     const code = isUnreachable(error) ? "unreachable" : "unsuitable";
-    throw new SqlStoreError(code, `cannot open the accounts in ${file}: ${describeFault(error)}`);
+    throw new SqlStoreError(code, `cannot open the accounts in ${place}: ${describeFault(error)}`);
   }
-  return makeSqlAccounts({ dialect: "sqlite", tables, db, reader, ready: async () => {}, close });
+}
+
+/**
+ * Closes connections behind what is under way on them. The log is brought into the file first: the driver lets go of a
+ * connection when its statements are collected as garbage, so SQLite does it late or never, and a copy of the file would
+ * lack what was written last.
+ */
+async function closeAll(connections: readonly Kysely<Tables>[]): Promise<void> {
+  for (const db of connections) {
+    // Where another process reads or writes, it does the rest.
+    await db.executeQuery(CompiledQuery.raw("pragma wal_checkpoint(truncate)")).catch(() => {});
+    await db.destroy();
+  }
 }
 
 /** kysely's SQLite on libsql, with what several processes on one file need. */
@@ -110,10 +134,9 @@ class TransactionalAdapter extends SqliteAdapter {
   }
 }
 
-/** One connection, whose users wait for other processes without holding the event loop. */
+/** One connection, whose users wait for each other and for other processes without holding the event loop. */
 class PatientDriver extends SqliteDriver {
   readonly #timeoutMs: number;
-  #connection: DatabaseConnection | undefined;
 
   constructor(database: () => Promise<SqliteDatabase>, timeoutMs: number) {
     super({ database });
@@ -121,12 +144,12 @@ class PatientDriver extends SqliteDriver {
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
+    const deadline = performance.now() + this.#timeoutMs; // for the time in the queue, too
     const connection = await super.acquireConnection();
-    this.#connection ??= {
-      executeQuery: (query) => whileBusy(this.#timeoutMs, () => connection.executeQuery(query)),
+    return {
+      executeQuery: (query) => whileBusy(deadline, () => connection.executeQuery(query)),
       streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize),
     };
-    return this.#connection;
   }
 
   /** Takes the right to write at once: of two that have both read, none could go on to write. */
@@ -135,25 +158,25 @@ class PatientDriver extends SqliteDriver {
   }
 }
 
-/** Repeats what found the file locked, which then has done nothing. */
-async function whileBusy<T>(timeoutMs: number, work: () => Promise<T> | T): Promise<T> {
-  const end = performance.now() + timeoutMs;
+/** Repeats what found the file locked, which then has done nothing; at least once tried. */
+async function whileBusy<T>(deadline: number, work: () => Promise<T> | T): Promise<T> {
   for (let pause = 1; ; pause = Math.min(pause * 2, 20)) {
     try {
       return await work();
     } catch (error) {
       const { code } = error as { code?: unknown };
       const busy = typeof code === "string" && (code.startsWith("SQLITE_BUSY") || code === "SQLITE_LOCKED");
-      if (!busy || performance.now() > end) throw error;
+      if (!busy || performance.now() > deadline) throw error;
     }
     await sleep(pause + Math.random() * pause);
   }
 }
 
 async function openDatabase(path: string, timeoutMs: number): Promise<SqliteDatabase> {
-  const database = await whileBusy(timeoutMs, () => new Database(path));
+  const deadline = performance.now() + timeoutMs;
+  const database = await whileBusy(deadline, () => new Database(path));
   const set = (pragma: string): Promise<unknown> =>
-    whileBusy(timeoutMs, () => database.prepare(`pragma ${pragma}`).all([]));
+    whileBusy(deadline, () => database.prepare(`pragma ${pragma}`).all([]));
   try {
     await set("journal_mode = wal"); // who reads and who writes do not wait for each other
     await set("synchronous = full"); // what was committed outlives a loss of power
