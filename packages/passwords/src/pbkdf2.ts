@@ -26,6 +26,11 @@ interface Notation {
 }
 
 const MAX_ROUNDS = 2_000_000;
+const digestOctets: ReadonlyMap<string, number> = new Map([
+  ["sha1", 20],
+  ["sha256", 32],
+  ["sha512", 64],
+]);
 /** Octets of a key: shorter ones are guessed, longer ones cost a derivation for each digest. */
 const MIN_KEY_OCTETS = 16;
 const MAX_KEY_OCTETS = 128;
@@ -68,10 +73,12 @@ export const pbkdf2: PasswordScheme = {
     if (notation === undefined)
       throw new StoredHashError("malformed", "the stored hash is not in a notation of pbkdf2");
     const { algorithm, rounds, salt, key } = notation.read(partsOf(notation.pattern, stored, "pbkdf2"));
-    checkCost("rounds", Number(rounds), 1, MAX_ROUNDS);
     if (key.length < MIN_KEY_OCTETS || key.length > MAX_KEY_OCTETS) {
       throw new StoredHashError("malformed", `the stored key is not ${MIN_KEY_OCTETS} to ${MAX_KEY_OCTETS} octets`);
     }
+    // RFC 8018 §5.2: each block of the key takes all rounds.
+    const blocks = Math.ceil(key.length / (digestOctets.get(algorithm) ?? 1));
+    checkCost("rounds, for all blocks of its key,", Number(rounds) * blocks, 1, MAX_ROUNDS);
     const derived = await new Promise<Buffer>((resolve, reject) => {
       derive(password, salt, Number(rounds), key.length, algorithm, (error, octets) => {
         if (error === null) resolve(octets);

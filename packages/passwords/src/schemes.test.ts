@@ -102,6 +102,7 @@ const key = "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 const argon = (costs: string) => `$argon2id$v=19$${costs}$${salt}$${key}`;
 const bcryptRest = "CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 const sha512Rest = "svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1";
+const wideKey = adapted(Buffer.alloc(128, 1));
 const pbkdf2Rest = `salt$${rfc7914[0].toString("base64")}`;
 
 const hostile: readonly (readonly [why: string, stored: string, code: "malformed" | "limit-exceeded"])[] = [
@@ -128,6 +129,9 @@ const hostile: readonly (readonly [why: string, stored: string, code: "malformed
   ["bcrypt, cost 0", `$2b$00$${bcryptRest}`, "limit-exceeded"],
   ["bcrypt, a signed cost", `$2b$+5$${bcryptRest}`, "malformed"],
   ["bcrypt, cut short", `$2b$05$${bcryptRest.slice(0, -1)}`, "malformed"],
+  ["bcrypt, a salt of more than 16 octets", `$2b$15$${"a".repeat(53)}`, "malformed"],
+  ["bcrypt, bits behind the salt", `$2b$05$${bcryptRest.replace(".E5", "/E5")}`, "malformed"],
+  ["bcrypt, bits behind the hash", `$2b$05$${bcryptRest.slice(0, -1)}X`, "malformed"],
   ["bcrypt, no hash", "$2b$05$", "malformed"],
   ["bcrypt, another alphabet", `$2b$05$${bcryptRest.replace("E5", "é5")}`, "malformed"],
   ["bcrypt, a line end behind", `$2b$05$${bcryptRest}\n`, "malformed"],
@@ -150,6 +154,8 @@ const hostile: readonly (readonly [why: string, stored: string, code: "malformed
   ["{SSHA}, a salt without end", `{SSHA}${Buffer.alloc(700, 1).toString("base64")}`, "malformed"],
   ["{SSHA}, very long", `{SSHA}${"AAAA".repeat(100_000)}`, "malformed"],
   ["PBKDF2, too many rounds", `pbkdf2_sha256$2000001$${pbkdf2Rest}`, "limit-exceeded"],
+  ["PBKDF2, too many rounds for four blocks", `{PBKDF2-SHA256}500001$c2FsdA$${wideKey}`, "limit-exceeded"],
+  ["PBKDF2, too many rounds for seven blocks", `{PBKDF2}285715$c2FsdA$${wideKey}`, "limit-exceeded"],
   ["PBKDF2, no rounds", `pbkdf2_sha256$0$${pbkdf2Rest}`, "malformed"],
   ["PBKDF2, an empty key", "{PBKDF2-SHA256}1$c2FsdA$", "malformed"],
   ["PBKDF2, a key of one octet", "{PBKDF2-SHA256}1$c2FsdA$AA", "malformed"],
