@@ -33,15 +33,25 @@ describe("without a database", () => {
     ["no slashes", `postgres:u:${secret}@localhost/db`],
     ["a port that is none", `postgres://u:${secret}@localhost:port/db`],
     ["a password with an unescaped slash", `postgres://u:${secret}/x@localhost/db`],
-    ["a certificate that is not there", `postgres://u:${secret}@localhost/db?sslrootcert=/nonexistent`],
+    ["a password of digits with an unescaped slash", "postgres://u:98765/s3cr3t@localhost/db"],
+    ["a password of digits with an unescaped question mark", "postgres://u:98765?s3cr3t@localhost/db"],
+    ["a password of digits with an unescaped number sign", "postgres://u:98765#s3cr3t@localhost/db"],
+    ["a password with an unescaped @ and slash", "postgres://u:x@98765/s3cr3t@localhost/db"],
   ];
   for (const [why, url] of urls) {
     test(`refuses a URL with ${why}, without a word of it`, async () => {
       const error = await thrown(postgresAccounts(url));
       expect(error).toBeInstanceOf(TypeError);
-      expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(secret);
+      expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/s3cr3t|98765/);
     });
   }
+
+  test("says that a certificate the URL names is not there", async () => {
+    const error = await thrown(postgresAccounts(`postgres://u:${secret}@localhost/db?sslrootcert=/nonexistent`));
+    expect(error).toMatchObject({ name: "SqlStoreError", code: "refused" });
+    expect((error as Error).message).toContain("sslrootcert");
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(secret);
+  });
 
   const options: readonly PostgresAccountsOptions[] = [
     { maxConnections: 0 },
@@ -125,8 +135,9 @@ if (postgresUrl !== undefined) {
     });
   const many = (accounts: SqlAccounts, count: number): Promise<unknown[]> =>
     Promise.all(Array.from({ length: count }, () => accounts.lookup("alice", ["a"]).catch((error: unknown) => error)));
-  const settled = async (condition: () => boolean): Promise<void> => {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const waiting = "select count(*)::int as n from pg_locks where not granted and pid <> pg_backend_pid()";
+  const settled = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
+    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
   };
 
   describe("with a database that fails", () => {
@@ -189,6 +200,24 @@ if (postgresUrl !== undefined) {
         await sql("rollback");
         expect(await accounts.store("alice", { a: 2 }, { a: 1, disabled: undefined })).toBe(true);
       });
+    });
+
+    test("R-STO-04 lets people log in while writers wait for a row another holds", async () => {
+      await withProxy(
+        async (_, accounts, { sql }) => {
+          await accounts.store("alice", { a: 1 });
+          await sql("begin");
+          await sql("update {accounts} set disabled = true where name = 'alice'");
+          let written = 0;
+          const writes = Array.from({ length: 20 }, () => accounts.store("alice", { a: 2 }).then(() => written++));
+          await settled(async () => Number((await sql(waiting))[0]?.n) >= 2);
+          for (const answer of await many(accounts, 20)) expect(answer).toEqual({ a: 1 });
+          expect(written).toBe(0);
+          await sql("rollback");
+          await Promise.all(writes);
+        },
+        { timeoutMs: 5000 },
+      );
     });
 
     test("R-STO-04 opens before the database and makes the tables when it comes", async () => {

@@ -13,7 +13,10 @@ import { prepareTables, type Tables, tableNames } from "./tables.js";
 
 /** How to open accounts in PostgreSQL. */
 export interface PostgresAccountsOptions extends SqlAccountsOptions {
-  /** Connections at most, 1 to 1000; default 10. They are opened when needed. */
+  /**
+   * Connections at most, 1 to 1000; default 10. They are opened when needed. Half of them are for calls that write, so that
+   * nobody who logs in waits for writers of a row somebody holds; a single one is for all.
+   */
   readonly maxConnections?: number | undefined;
   /** How long an idle connection is kept, in ms; default 30000, 0 to 3600000, where 0 is for ever. */
   readonly idleTimeoutMs?: number | undefined;
@@ -40,12 +43,12 @@ export async function postgresAccounts(url: string, options: PostgresAccountsOpt
   const { tablePrefix = "sasl_", migrate = true, lazy = false } = options;
   const tables = tableNames(tablePrefix);
   const where = target(url);
-  const pool = openPool(url, options);
-  const careful = new CarefulPool(pool);
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: careful }) });
+  const { writing, reading } = openPools(url, options);
+  const db = onPool(new CarefulPool(writing));
+  const lookups = new CarefulPool(reading);
   const ready = onceReady(async () => {
     try {
-      await mustBeUtf8(pool);
+      await mustBeUtf8(writing);
       await prepareTables(db, "postgres", tables, migrate);
     } catch (error) {
       if (error instanceof SqlStoreError) throw error;
@@ -53,7 +56,9 @@ export async function postgresAccounts(url: string, options: PostgresAccountsOpt
       throw new SqlStoreError(code, `cannot open the accounts in ${where}: ${describeFault(error)}`);
     }
   });
-  const close = (): Promise<void> => pool.end();
+  const close = async (): Promise<void> => {
+    await Promise.all([...new Set([writing, reading])].map((pool) => pool.end()));
+  };
   try {
     await ready();
   } catch (error) {
@@ -66,32 +71,59 @@ export async function postgresAccounts(url: string, options: PostgresAccountsOpt
     dialect: "postgres",
     tables,
     db,
-    select: (query) => careful.select(query),
+    reader: onPool(lookups),
+    select: (query) => lookups.select(query),
     ready,
     close,
   });
 }
 
-/** The database's place without the login. */
+function onPool(pool: CarefulPool): Kysely<Tables> {
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/**
+ * The database's place without the login.
+ *
+ * @throws {TypeError} for what is no URL, and for one that seems to hold an unescaped password, a part of which would be
+ *   taken for the place.
+ * @throws {SqlStoreError} `refused` when a file it names cannot be read.
+ */
 function target(url: string): string {
+  let why = "postgres://user:password@host:port/database";
   try {
-    if (!/^postgres(?:ql)?:\/\//i.test(url)) throw new TypeError("another scheme");
+    const [, rest] = /^postgres(?:ql)?:\/\/[^/?#]*(.*)$/is.exec(url) ?? [];
+    if (rest === undefined) throw new TypeError("another scheme");
+    if (/#|^[^?]*@|\?[^=]*@/s.test(rest)) {
+      why = "in a user name or a password / is written %2F, ? is %3F, # is %23, @ is %40";
+      throw new TypeError("an @ behind the host");
+    }
     const { host, port, database } = new pg.Client({ connectionString: url }); // reads the URL, opens nothing
     return `${host}:${port}/${database ?? ""}`;
-  } catch {
+  } catch (error) {
     // The cause would quote the URL.
-    throw new TypeError("this is no URL of a PostgreSQL database: postgres://user:password@host:port/database");
+    const { syscall, code } = error as NodeJS.ErrnoException;
+    if (syscall === undefined) throw new TypeError(`this is no URL of a PostgreSQL database: ${why}`);
+    throw new SqlStoreError("refused", `cannot read the file sslrootcert, sslcert or sslkey names: ${code}`);
   }
 }
 
-function openPool(url: string, options: PostgresAccountsOptions): pg.Pool {
-  const { maxConnections = 10, idleTimeoutMs = 30_000, timeoutMs = 5000 } = options;
+/** One pool for calls that write and one for those that read; the same where there is but one connection. */
+function openPools(url: string, options: PostgresAccountsOptions): { writing: pg.Pool; reading: pg.Pool } {
+  const { maxConnections = 10 } = options;
   inRange("maxConnections", maxConnections, 1, 1000);
+  const writers = Math.ceil(maxConnections / 2);
+  const writing = openPool(url, writers, options);
+  return { writing, reading: maxConnections === 1 ? writing : openPool(url, maxConnections - writers, options) };
+}
+
+function openPool(url: string, max: number, options: PostgresAccountsOptions): pg.Pool {
+  const { idleTimeoutMs = 30_000, timeoutMs = 5000 } = options;
   inRange("idleTimeoutMs", idleTimeoutMs, 0, 3_600_000);
   inRange("timeoutMs", timeoutMs, 1, 600_000);
   const pool = new pg.Pool({
     connectionString: url,
-    max: maxConnections,
+    max,
     idleTimeoutMillis: idleTimeoutMs,
     connectionTimeoutMillis: timeoutMs,
     statement_timeout: timeoutMs,
