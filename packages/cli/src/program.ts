@@ -150,7 +150,6 @@ function userCommands(program: Command, io: Io, done: (code: ExitCode) => void):
   formatOptions(command("export", "print an account as another program keeps it").argument("[name]"))
     .option("--all", "every account, one behind the other")
     .option("--base <dn>", "rfc5803: the entry that accounts are below")
-    .addOption(new Option("--dialect <dialect>", "ejabberd: whose SQL").choices(["standard", "mysql"]))
     .option("--hash <hash>", "prosody: the hash it uses, SHA-1 or SHA-256")
     .action(async (name: string | undefined, options: ExportOptions) => {
       const { exportAccounts } = await import("./commands/user/export.js");
@@ -197,7 +196,8 @@ function setPasswordOptions(command: Command): Command {
 function formatOptions(command: Command): Command {
   return command
     .requiredOption("--format <format>", "dovecot, rfc5803, postgresql, prosody or ejabberd")
-    .option("--host <host>", "ejabberd: the virtual host");
+    .option("--host <host>", "ejabberd: the virtual host")
+    .addOption(new Option("--dialect <dialect>", "ejabberd: whose SQL").choices(["standard", "mysql"]));
 }
 
 function plugin(): Option {
