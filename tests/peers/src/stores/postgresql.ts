@@ -30,7 +30,7 @@ const versions = "/usr/lib/postgresql";
 const owner = "sasl";
 
 /** The folder with `initdb` and `postgres` of the newest version here, or nothing where there is none. */
-export function postgresPrograms(): string | undefined {
+function postgresPrograms(): string | undefined {
   if (!existsSync(versions)) return undefined;
   const newest = readdirSync(versions).sort((a, b) => Number(b) - Number(a));
   return newest.map((version) => join(versions, version, "bin")).find((folder) => existsSync(join(folder, "initdb")));

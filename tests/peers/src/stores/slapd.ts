@@ -44,7 +44,7 @@ const adminDn = `cn=admin,${suffix}`;
 const certificates = fileURLToPath(new URL("../../../../packages/core/test/certificates/", import.meta.url));
 
 /** Whether there is one on this machine. */
-export function hasSlapd(): boolean {
+function hasSlapd(): boolean {
   return existsSync(program);
 }
 
