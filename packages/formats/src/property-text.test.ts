@@ -46,6 +46,11 @@ describe("properties as text", () => {
     expect(Object.keys(read)).toEqual(["__proto__", "constructor"]);
   });
 
+  test("-0 is 0, wherever it is", () => {
+    expect(formatProperty([-0, { a: -0 }])).toBe('[0,{"a":0}]');
+    expect(parseProperty(formatProperty(-0))).toBe(0);
+  });
+
   const nested = (depth: number): PropertyValue => (depth === 0 ? 1 : [nested(depth - 1)]);
   const unwritable: readonly (readonly [string, unknown])[] = [
     ["a function", () => 1],

@@ -10,7 +10,7 @@ const octetsField = "$base64";
 const MAX_DEPTH = 16;
 
 /**
- * A value as one line of JSON. Inverse of {@link parseProperty}.
+ * A value as one line of JSON. Inverse of {@link parseProperty}, but for -0, which is written as 0.
  *
  * @throws {TypeError} for what is no property value: functions, numbers that are not finite, fields named `$base64`, values
  *   nested deeper than 16.
@@ -39,7 +39,7 @@ function toJson(value: PropertyValue, depth: number): unknown {
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw new TypeError("a property is a number that is not finite");
-    return value;
+    return value + 0; // no -0: JSON of other programs has none
   }
   if (value instanceof Uint8Array) return { [octetsField]: toBase64(value) };
   if (Array.isArray(value)) return value.map((each: PropertyValue) => toJson(each, depth + 1));

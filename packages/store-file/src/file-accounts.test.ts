@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import {
   appendFile,
@@ -18,7 +19,7 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import type { AccountProperties, ScramVerifier } from "sasl-core";
 import { sameProperty } from "sasl-core/plugin";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type FileAccounts, type FileAccountsOptions, fileAccounts } from "./index.js";
 import { acquire } from "./replace-lock.js";
 
@@ -94,7 +95,22 @@ describe("opening", () => {
   });
 });
 
+test.skipIf(process.platform === "win32")("R-STO-04 a pipe is no file, and not waited for", async () => {
+  execFileSync("mkfifo", [path]);
+  for (const create of [false, true]) {
+    await expect(reopened({ create })).rejects.toThrow(`cannot read ${path}: it is no regular file`);
+  }
+});
+
 describe("looking up", () => {
+  test("the first account behind a byte order mark, which stays there", async () => {
+    const store = await over("\ufeffalice:{PLAIN}a\nbob:{PLAIN}b\n");
+    expect(await found(store, "alice")).toEqual({ userPassword: "a" });
+    expect(await store.store("alice", { userPassword: "c" }, { userPassword: "a" })).toBe(true);
+    expect(await readFile(path, "utf8")).toBe("\ufeffalice:{PLAIN}c::::::\nbob:{PLAIN}b\n");
+    expect(await names(await reopened())).toEqual(["alice", "bob"]);
+  });
+
   test("all lines of an account, wherever they are", async () => {
     const store = await over(
       "# users\r\nalice:{PLAIN}a:1000\r\nbob:{PLAIN}b\n\nalice:$6$x$y\n#:sasl-property ghost:a:1\ncarol:{PLAIN}c",
@@ -245,6 +261,51 @@ describe("R-STO-04 a file that cannot be read any more", () => {
       expect(await store.store("bob", { userPassword: "b" })).toBe(true);
     });
   }
+});
+
+describe("R-STO-04 a file written in place, that lost something", () => {
+  const whole = "alice:{PLAIN}a\nbob:{PLAIN}b\ncarol:{PLAIN}c\n";
+  const cuts: readonly [what: string, content: string, quietMs: number][] = [
+    ["everything", "", 60_000],
+    ["the end of a line", "alice:{PLAIN}a\nbob:{PLAIN}b\ncarol:{PLA", 5000],
+    ["an account", "alice:{PLAIN}a\nbob:{PLAIN}b\ndave:{PLAIN}d\nerin:{PLAIN}e\n", 5000],
+    ["an account, of which a comment is left", "alice:{PLAIN}a\nbob:{PLAIN}b\n#:sasl-property carol:a:1\n", 5000],
+  ];
+  afterEach(() => vi.useRealTimers());
+  for (const [what, content, quietMs] of cuts) {
+    test(`${what}: nobody is unknown and nothing is written until the rest is there`, async () => {
+      const store = await over(whole);
+      await writeFile(path, content);
+      for (const _ of [1, 2]) {
+        for (const name of ["alice", "carol", "nobody"]) {
+          await expect(async () => store.lookup(name)).rejects.toMatchObject({ code: "temporary" });
+        }
+        await expect(store.store("bob", { note: 1 })).rejects.toMatchObject({ code: "temporary" });
+        await expect(store.remove("bob")).rejects.toMatchObject({ code: "temporary" });
+      }
+      expect(await readFile(path, "utf8")).toBe(content);
+      await writeFile(path, whole);
+      expect(await found(store, "carol")).toEqual({ userPassword: "c" });
+      expect(await store.store("bob", { note: 1 })).toBe(true);
+    });
+
+    test(`${what}: that is believed when the file was left alone for ${quietMs} ms`, async () => {
+      const store = await over(whole);
+      await writeFile(path, content);
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + quietMs - 1000 });
+      await expect(async () => store.lookup("nobody")).rejects.toMatchObject({ code: "temporary" });
+      vi.setSystemTime(Date.now() + 2000);
+      expect(await found(store, "nobody")).toBeUndefined();
+      expect(store.size).toBe(content.match(/^\w+:/gm)?.length ?? 0);
+    });
+  }
+
+  test("is another than one that was replaced, which is believed at once", async () => {
+    const store = await over(whole);
+    await writeFile(`${path}.new`, "alice:{PLAIN}b", { mode: 0o600 });
+    await rename(`${path}.new`, path);
+    expect(await found(store, "carol")).toBeUndefined();
+  });
 });
 
 describe("storing", () => {

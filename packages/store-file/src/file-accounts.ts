@@ -10,7 +10,7 @@ import { fileFault, recordFault } from "./faults.js";
 import { type LineChanges, LineIndex } from "./line-index.js";
 import { Pace } from "./pace.js";
 import { type Access, acquire, type ReplaceLock, sweep, syncFolder } from "./replace-lock.js";
-import { readSignature, readSnapshot, type Snapshot, sameSignature } from "./snapshot.js";
+import { refreshed, type State } from "./state.js";
 
 /** Settings of one file of accounts. */
 export interface FileAccountsOptions {
@@ -74,10 +74,6 @@ async function createEmpty(path: string): Promise<void> {
   }
 }
 
-interface State extends Snapshot {
-  readonly index: LineIndex;
-}
-
 interface Settings {
   readonly checkIntervalMs: number;
   readonly lockTimeoutMs: number;
@@ -108,7 +104,9 @@ const MAX_ATTEMPTS = 100;
 class PasswdFileAccounts implements FileAccounts {
   readonly #path: string;
   readonly #settings: Settings;
+  /** The last that was good: what comes is judged by it. */
   #state: State | undefined;
+  /** Why the file is not good now. */
   #failure: unknown;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #checking: Promise<void> | undefined;
@@ -177,7 +175,7 @@ class PasswdFileAccounts implements FileAccounts {
 
   #held(): State {
     this.#checkOpen();
-    if (this.#state === undefined) throw this.#failure;
+    if (this.#failure !== undefined || this.#state === undefined) throw this.#failure;
     return this.#state;
   }
 
@@ -199,15 +197,19 @@ class PasswdFileAccounts implements FileAccounts {
     const startedAt = performance.now();
     try {
       const state = await refreshed(this.#path, known);
-      // Somebody who wrote meanwhile knows better.
-      if (this.#state === known) this.#state = state;
+      if (this.#state === known) this.#accept(state);
     } catch (error) {
-      if (this.#state === known) this.#state = undefined;
+      if (this.#state !== known) return; // somebody who wrote meanwhile knows better
       this.#failure = error;
-      if (this.#state === undefined) throw error;
+      throw error;
     } finally {
       this.#checkedAt = startedAt;
     }
+  }
+
+  #accept(state: State): void {
+    this.#state = state;
+    this.#failure = undefined;
   }
 
   #enqueue(name: string, decide: Change["decide"]): Promise<boolean> {
@@ -267,18 +269,10 @@ class PasswdFileAccounts implements FileAccounts {
       if (replaced.outcome === "overtaken") return undefined;
       // Where somebody else wrote since, or looked, the next look tells which of the two is newer.
       if (replaced.signature === undefined || this.#state !== known) this.#checkedAt = Number.NEGATIVE_INFINITY;
-      this.#state = { content, index, settled: false, signature: replaced.signature ?? state.signature };
+      this.#accept({ content, index, settled: false, signature: replaced.signature ?? state.signature });
     }
     return outcomes;
   }
-}
-
-/** The state of the file now: the known one, if it is still that. */
-async function refreshed(path: string, known: State | undefined): Promise<State> {
-  if (known?.settled && sameSignature(known.signature, await readSignature(path))) return known;
-  const snapshot = await readSnapshot(path, known?.signature);
-  if (known?.content.equals(snapshot.content)) return { ...snapshot, index: known.index };
-  return { ...snapshot, index: await LineIndex.build(snapshot.content) };
 }
 
 /** Who may do what with the file, which stays so. */

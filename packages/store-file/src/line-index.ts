@@ -9,6 +9,8 @@ const lf = 0x0a;
 const cr = 0x0d;
 const colon = 0x3a;
 const hashSign = 0x23;
+/** What some editors write in front of UTF-8. It stays where it is, and is part of no name. */
+const byteOrderMark: Buffer = Buffer.of(0xef, 0xbb, 0xbf);
 
 /** Clients take no fewer (RFC 7677 §4), and nobody asks for more. */
 const MIN_ITERATIONS = 4096;
@@ -37,7 +39,8 @@ export class LineIndex {
   static async build(content: Buffer): Promise<LineIndex> {
     const index = new LineIndex(content);
     const pace = new Pace();
-    for (let start = 0; start < content.length; ) {
+    const marked = content.subarray(0, 3).equals(byteOrderMark);
+    for (let start = marked ? 3 : 0; start < content.length; ) {
       const newline = content.indexOf(lf, start);
       const end = newline < 0 ? content.length : newline;
       index.#add(start, end);
@@ -58,6 +61,11 @@ export class LineIndex {
   /** Iteration counts of verifiers, each once. */
   get iterations(): readonly number[] {
     return [...this.#iterations];
+  }
+
+  /** Whether there is an account of this name. */
+  has(name: string): boolean {
+    return (this.#last.get(name) ?? 0) % 2 === 1;
   }
 
   /** Names with an account, in the order their first lines were seen. */

@@ -72,9 +72,11 @@ test("an empty lock is nobody's", async () => {
   expect(await readdir(folder)).toEqual(["users"]);
 });
 
+const elsewhere = (n: number): string => `1-${"0".repeat(12)}-${String(n).padStart(16, "0")}`;
+
 test("the lock of a writer somewhere else is taken when it has been still for long", async () => {
   await mkdir(`${path}.lock`);
-  await writeFile(join(`${path}.lock`, "1-elsewhere-00"), "half a dra");
+  await writeFile(join(`${path}.lock`, elsewhere(0)), "half a dra");
   await expect(acquire(path, 100)).rejects.toMatchObject({ code: "temporary" });
   await (await acquire(path, 20_000)).release();
   expect(await readdir(folder)).toEqual(["users"]);
@@ -84,10 +86,25 @@ test("R-STO-07 what killed writers left is cleared away, what others wait with s
   const lock = await acquire(path, 1000);
   const [draft = ""] = await readdir(`${path}.lock`);
   const dead = draft.replace(/^[0-9]+/, "4194304"); // one more than Linux gives
-  for (const id of [dead, "1-elsewhere-00", "1-elsewhere-01"]) await mkdir(`${path}.lock-${id}`);
+  for (const id of [dead, elsewhere(0), elsewhere(1)]) await mkdir(`${path}.lock-${id}`);
   await writeFile(`${path}.lock-${dead}/${dead}`, "half a dra");
-  await utimes(`${path}.lock-1-elsewhere-01`, 1, 1);
+  await utimes(`${path}.lock-${elsewhere(1)}`, 1, 1);
   await sweep(path);
   await lock.release();
-  expect((await readdir(folder)).sort()).toEqual(["users", "users.lock-1-elsewhere-00"]);
+  expect((await readdir(folder)).sort()).toEqual(["users", `users.lock-${elsewhere(0)}`]);
+});
+
+test("what is called alike stays, however old", async () => {
+  const alike = ["users.lock-notes", "users.lock-1-elsewhere-00", `users.lock-${elsewhere(2)}.bak`];
+  for (const name of alike) {
+    await mkdir(join(folder, name));
+    await writeFile(join(folder, name, "x"), "");
+    await utimes(join(folder, name), 1, 1);
+  }
+  // Of a name like ours, but with something else in it.
+  await mkdir(`${path}.lock-${elsewhere(3)}`);
+  await writeFile(join(`${path}.lock-${elsewhere(3)}`, "x"), "");
+  await utimes(`${path}.lock-${elsewhere(3)}`, 1, 1);
+  await sweep(path);
+  expect((await readdir(folder)).sort()).toEqual(["users", ...alike, `users.lock-${elsewhere(3)}`].sort());
 });

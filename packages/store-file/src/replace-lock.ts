@@ -99,6 +99,11 @@ async function prepare(path: string, attempts = 10): Promise<Prepared> {
   }
 }
 
+/** Whether a name is one that {@link prepare} gives: nothing else is anybody's to remove. */
+function isId(name: string): boolean {
+  return /^[1-9][0-9]{0,9}-[0-9a-f]{12}-[0-9a-f]{16}$/.test(name);
+}
+
 /** Watches who has the lock while somebody waits for it. By its own clock alone: others may be wrong. */
 class Watch {
   readonly #folder: string;
@@ -117,6 +122,7 @@ class Watch {
       await rmdir(this.#folder).catch(() => undefined); // only ever an empty one
       return true;
     }
+    if (!isId(draft)) return false;
     if (!isDead(draft)) {
       const beat = await stat(join(this.#folder, draft), { bigint: true }).catch(() => undefined);
       const seen = `${draft} ${beat?.mtimeNs} ${beat?.size}`;
@@ -138,14 +144,17 @@ class Watch {
 export async function sweep(path: string): Promise<void> {
   const start = `${basename(path)}.lock-`;
   const folder = dirname(path);
-  const names = (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(start));
-  for (const name of names) {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const id = name.slice(start.length);
+    if (!name.startsWith(start) || !isId(id)) continue;
     const leftover = join(folder, name);
     const age = await stat(leftover).then(
       ({ mtimeMs }) => Date.now() - mtimeMs,
       () => 0,
     );
-    if (isDead(name.slice(start.length)) || age > LEFTOVER_MS) await rm(leftover, { recursive: true, force: true });
+    if (!isDead(id) && age <= LEFTOVER_MS) continue;
+    await unlink(join(leftover, id)).catch(() => undefined);
+    await rmdir(leftover).catch(() => undefined);
   }
 }
 
@@ -222,7 +231,7 @@ export async function syncFolder(folder: string): Promise<void> {
 /** Whether the writer that made this name is known to be gone: one of this machine whose process is no more. */
 function isDead(id: string): boolean {
   const [pid = "", where = ""] = id.split("-");
-  if (where !== machine() || !/^[1-9][0-9]{0,9}$/.test(pid)) return false;
+  if (!isId(id) || where !== machine()) return false;
   try {
     process.kill(Number(pid), 0);
     return false;

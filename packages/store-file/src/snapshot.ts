@@ -2,7 +2,7 @@
  * One state of a file: its content, and what tells it from the next state.
  */
 import type { Buffer } from "node:buffer";
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { fileFault } from "./faults.js";
@@ -21,6 +21,8 @@ export interface Signature {
   readonly size: bigint;
   readonly modified: bigint;
   readonly changed: bigint;
+  /** When the file was made; 0 where that is not known. */
+  readonly created: bigint;
 }
 
 export interface Snapshot {
@@ -31,7 +33,15 @@ export interface Snapshot {
 }
 
 export function signatureOf(stats: BigIntStats): Signature {
-  return { device: stats.dev, inode: stats.ino, size: stats.size, modified: stats.mtimeNs, changed: stats.ctimeNs };
+  const { dev: device, ino: inode, size, mtimeNs: modified, ctimeNs: changed, birthtimeNs } = stats;
+  // Node.js has the time of change where the system does not tell that of birth.
+  return { device, inode, size, modified, changed, created: birthtimeNs === changed ? 0n : birthtimeNs };
+}
+
+/** Whether a file was written in place, and not replaced by another, which may get the number of one that is gone. */
+export function sameFile(a: Signature, b: Signature): boolean {
+  const sameBirth = a.created === b.created || a.created === 0n || b.created === 0n;
+  return a.device === b.device && a.inode === b.inode && sameBirth;
 }
 
 export function sameSignature(a: Signature, b: Signature): boolean {
@@ -45,9 +55,13 @@ export function sameSignature(a: Signature, b: Signature): boolean {
 }
 
 /** Whether nothing has happened to the file for so long that its times can be relied on. */
-function isSettled({ changed }: Signature): boolean {
-  const quietMs = changed % 1_000_000_000n === 0n ? COARSE_QUIET_MS : QUIET_MS;
-  return Math.abs(Date.now() - Number(changed / 1_000_000n)) > quietMs;
+function isSettled(signature: Signature): boolean {
+  return isQuiet(signature, signature.changed % 1_000_000_000n === 0n ? COARSE_QUIET_MS : QUIET_MS);
+}
+
+/** Whether the file has been left alone for so long. */
+export function isQuiet({ changed }: Signature, ms: number): boolean {
+  return Math.abs(Date.now() - Number(changed / 1_000_000n)) > ms;
 }
 
 /** @throws {SASLFailure} `temporary` */
@@ -69,8 +83,7 @@ export async function readSignature(path: string): Promise<Signature> {
 export async function readSnapshot(path: string, known?: Signature): Promise<Snapshot> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const before = await readSignature(path);
-    const inPlace = known !== undefined && known.inode === before.inode && known.device === before.device;
-    if (!inPlace || sameSignature(known, before) || isSettled(before)) {
+    if (known === undefined || !sameFile(known, before) || sameSignature(known, before) || isSettled(before)) {
       const snapshot = await readOnce(path);
       if (snapshot !== undefined) return snapshot;
     }
@@ -81,7 +94,8 @@ export async function readSnapshot(path: string, known?: Signature): Promise<Sna
 
 /** @returns `undefined` when it was changed meanwhile. */
 async function readOnce(path: string): Promise<Snapshot | undefined> {
-  const handle = await open(path, "r").catch((error: unknown) => {
+  // Without waiting for somebody who writes into a pipe.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch((error: unknown) => {
     throw fileFault("read", path, error);
   });
   try {
