@@ -6,8 +6,10 @@
 import { type Command, CommanderError } from "commander";
 import { CommandFailure } from "./commands/facts.js";
 import { describeError, type ErrorReport, type ExitCode, exitCodes } from "./errors.js";
+import type { Mask } from "./masking.js";
 import { type Io, printError, printJson } from "./output.js";
 import { makeProgram } from "./program.js";
+import { maskArguments } from "./url-secrets.js";
 
 /**
  * Runs the `sasl` command.
@@ -26,7 +28,9 @@ export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done; // help and version
     const command = commandIn(argv, program);
-    const { exitCode, report, facts } = explain(error, command);
+    // Whatever it is that went wrong: a URL may stand in any place.
+    const mask = maskArguments(argv);
+    const { exitCode, report, facts } = explain(error, command, mask);
     if (argv.includes("--json")) printJson(io, { ok: false, error: report, ...facts });
     printError(io, command, report);
     return exitCode;
@@ -50,14 +54,27 @@ interface Explanation {
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
-function explain(error: unknown, command: string): Explanation {
-  if (error instanceof CommandFailure) return error;
-  if (!(error instanceof CommanderError)) return describeError(error);
-  const text = usageText(error, command);
+function explain(error: unknown, command: string, mask: Mask): Explanation {
+  if (error instanceof CommandFailure) {
+    const { exitCode, report, facts } = error;
+    const { text, peer } = report;
+    const words = { text: mask(text), ...(peer !== undefined && { peer: mask(peer) }) };
+    return { exitCode, report: { ...report, ...words }, facts: masked(facts, mask) };
+  }
+  if (!(error instanceof CommanderError)) return describeError(error, { mask });
+  const text = usageText(error.code, mask(error.message), command);
   return { exitCode: exitCodes.usage, report: { kind: "UsageError", code: "usage", text } };
 }
 
-function usageText({ code, message }: CommanderError, command: string): string {
+/** Every text in a value without what is secret in it. */
+function masked<T>(value: T, mask: Mask): T {
+  if (typeof value === "string") return mask(value) as T;
+  if (Array.isArray(value)) return value.map((each) => masked(each, mask)) as T;
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, masked(each, mask)])) as T;
+}
+
+function usageText(code: string, message: string, command: string): string {
   if (code === "commander.help") return `which command? ${command} --help lists them`;
   const text = message
     .replace(/^error: /, "")
@@ -67,5 +84,11 @@ function usageText({ code, message }: CommanderError, command: string): string {
   if (/^unknown option '--?(p|pass|passw|password|passwd|token)'/.test(text)) {
     return "secrets are no arguments, as everybody could read them there; use --password-file, --password-stdin or --token-file";
   }
-  return `${text}${/[.)]$/.test(text) ? "" : ";"} see --help`;
+  return [text.replace(/[.;]$/, ""), ...adviceOn(text, command), `see ${command} --help`].join("; ");
+}
+
+/** For a URL where a command should be. */
+function adviceOn(text: string, command: string): string[] {
+  if (!/^unknown command '[a-z][a-z0-9+.-]*:/i.test(text)) return [];
+  return [command === "sasl" ? "a URL goes behind a command: sasl login URL" : "accounts are named by --store URL"];
 }

@@ -39,7 +39,8 @@ export function maskFor(secrets: readonly string[]): Mask {
   };
 }
 
-function lengthOf(text: string): string {
+/** What stands in place of a secret. */
+export function lengthOf(text: string): string {
   return `<${text.length} characters>`;
 }
 

@@ -150,7 +150,10 @@ function userCommands(program: Command, io: Io, done: (code: ExitCode) => void):
   formatOptions(command("export", "print an account as another program keeps it").argument("[name]"))
     .option("--all", "every account, one behind the other")
     .option("--base <dn>", "rfc5803: the entry that accounts are below")
-    .option("--hash <hash>", "prosody: the hash it uses, SHA-1 or SHA-256; ejabberd: that of auth_scram_hash, for tables without a type")
+    .option(
+      "--hash <hash>",
+      "prosody: the hash it uses, SHA-1 or SHA-256; ejabberd: that of auth_scram_hash, for tables without a type",
+    )
     .action(async (name: string | undefined, options: ExportOptions) => {
       const { exportAccounts } = await import("./commands/user/export.js");
       done(await exportAccounts(name, options, io));

@@ -9,6 +9,7 @@ import type { AccountStorePlugin, PluginExport } from "sasl-core/plugin";
 import { CommandError, oneLine } from "./errors.js";
 import { type Mask, maskFor } from "./masking.js";
 import { nearest } from "./nearest.js";
+import { secretsOf } from "./url-secrets.js";
 
 /** A package with stores: the schemes it is for, and its plug-in. */
 interface StorePackage {
@@ -163,19 +164,4 @@ function faultAtWork(error: unknown, mask: Mask): CommandError {
   const text = mask(faultText(error));
   if (isSASLError(error) && error.code === "malformed-message") return new CommandError("usage", text);
   return new CommandError("store-failed", text);
-}
-
-/** Passwords in a URL, as written and decoded; rather too much of it than too little, as people forget to encode them. */
-function secretsOf(url: string): string[] {
-  const [, ofUser] = /^[^/]*\/\/[^:@/]*:(.*)@/s.exec(url) ?? [];
-  const ofQuery = Array.from(url.matchAll(/(?:password|passwd|pwd|secret|pw)=([^&,]*)/gi), ([, value]) => value ?? "");
-  return [ofUser ?? "", ...ofQuery].flatMap((secret) => [secret, decoded(secret)]).filter((secret) => secret !== "");
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -21,8 +21,31 @@ const rows: readonly [why: string, argv: readonly string[], text: RegExp][] = [
   ["no command", [], /which command\? sasl --help/],
   ["an unknown command", ["logn"], /unknown command 'logn' \(Did you mean login\?\)/],
   ["an option without a command", ["--jsn"], /unknown option '--jsn'/],
+  [
+    "a URL without a command",
+    ["imap://alice:s3cret@localhost"],
+    /imap:\/\/alice:<6 characters>@localhost'; .*sasl login URL/,
+  ],
+  [
+    "a URL in place of a command for accounts",
+    ["user", "postgres://u:s3cret@h/d"],
+    /<6 characters>@h\/d'; .*--store URL/,
+  ],
+  ["a URL as a plug-in", ["user", "list", "--store", users, "--plugin", "postgres://u:s3cret@h/d"], /u:<6 characters>/],
+  [
+    "a URL as a format",
+    ["user", "import", password, "--store", users, "--format", "postgres://u:s3cret-of-more-than-40-characters-here@h"],
+    /no format "postgres:\/\/u:<27 characters>"/,
+  ],
+  [
+    "a URL as a file",
+    ["user", "import", "postgres://u:s3cret@h/d", ...into, "--format", "dovecot"],
+    /<6 characters>@h/,
+  ],
+  ["a URL as an option's value", ["probe", url, "--tls", "x://u:s3cret@h"], /<6 characters>@h' is invalid.*implicit;/],
+  ["no number", ["login", url, "--timeout", "2x"], /It is a number of seconds above 0; see sasl login --help\n?$/],
   ["no URL", ["login"], /missing required argument 'url'/],
-  ["two URLs", ["login", url, url], /too many arguments/],
+  ["two URLs", ["login", url, url], /too many arguments.* but got 2; see sasl login --help/],
   [
     "a typing error",
     ["login", url, "--mechansm", "PLAIN"],
@@ -163,7 +186,7 @@ const rows: readonly [why: string, argv: readonly string[], text: RegExp][] = [
 ];
 
 /** No command that could have the option. */
-const unknown = /^(?:|--jsn|logn|user|user ad)$/;
+const unknown = /^(?:|--jsn|logn|user|user ad|imap:.*|user postgres:.*)$/;
 
 describe("wrong usage", () => {
   for (const [why, argv, text] of rows) {
@@ -173,7 +196,7 @@ describe("wrong usage", () => {
       expect(stderr).toMatch(/^sasl[^\n]*\n$/);
       expect(code).toBe(64);
       expect(stdout).toBe("");
-      expect(stderr).not.toMatch(/hunter2|pencil/);
+      expect(stderr).not.toMatch(/hunter2|pencil|s3c/);
       const words = argv[0] === "user" ? 2 : 1;
       const again = await sasl([...argv.slice(0, words), "--json", ...argv.slice(words)]);
       if (!unknown.test(argv.join(" "))) {
