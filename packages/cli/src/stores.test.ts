@@ -47,6 +47,25 @@ test("a plug-in's store takes the place of ours of the same scheme", async () =>
   await expect(opening).rejects.toThrow(/^cannot open file:users/);
 });
 
+test("a store that does not open in time is given up, and closed should it open after all", async () => {
+  let closed = false;
+  let open: (accounts: object) => void = () => {};
+  const opened = new Promise<object>((resolve) => {
+    open = resolve;
+  });
+  const slow = { name: "slow", schemes: ["slow"], open: () => opened as never };
+  await expect(openStore("slow:x", { plugins: { stores: [slow] }, timeoutMs: 10 })).rejects.toMatchObject({
+    code: "store-failed",
+    message: "the store did not open within 0.01 s",
+  });
+  open({
+    close: () => {
+      closed = true;
+    },
+  });
+  await expect.poll(() => closed).toBe(true);
+});
+
 describe("a store is closed", () => {
   const closes = (fault?: Error) => {
     let count = 0;

@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { lstatSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type AccountStore, isSASLError } from "sasl-core";
 import type { LoadedPlugins } from "sasl-core/node";
 import type { AccountStorePlugin, PluginExport } from "sasl-core/plugin";
@@ -28,41 +31,137 @@ export interface OpenStore {
   readonly accounts: AccountStore;
   /** Takes the password of the URL out of texts. */
   readonly mask: Mask;
-  /** Path of the file that was made for it. */
-  readonly made?: string | undefined;
 }
 
 /** How to open a store. */
 export interface OpenStoreOptions {
   /** Stores of these come first. */
   readonly plugins: Pick<LoadedPlugins, "stores">;
-  /** Makes an empty file, for its owner alone, where `file:PATH` names none. Default false. */
-  readonly create?: boolean | undefined;
+  /**
+   * Takes `file:PATH` and `sqlite:PATH` also where there is no such file: the first account that is written makes it, for its
+   * owner alone. Told of its path then. Left out, that is an error.
+   */
+  readonly onMade?: ((path: string) => void) | undefined;
+  /** How long opening may take, in ms; default 30,000. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /**
  * Opens the store a URL names.
  *
  * @param url may hold a password, which no message repeats.
- * @throws {CommandError} `malformed-url`; `unreadable-file` for a file of accounts; `store-failed` for the others.
+ * @throws {CommandError} `malformed-url`; `unreadable-file` for a file that is not there or, of `file:`, cannot be used;
+ *   `store-failed` for the others, and when it takes too long.
  */
 export async function openStore(url: string, options: OpenStoreOptions): Promise<OpenStore> {
+  const { plugins, onMade, timeoutMs = 30_000 } = options;
   const mask = maskFor(secretsOf(url));
-  const scheme = schemeOf(url, options.plugins.stores);
-  const kind = await storeFor(scheme, options.plugins.stores);
-  let made: string | undefined;
+  const scheme = schemeOf(url, plugins.stores);
+  const fits = ({ schemes }: { readonly schemes: readonly string[] }): boolean => schemes.includes(scheme);
+  const open = async (make: () => AccountStore | Promise<AccountStore>): Promise<AccountStore> => {
+    try {
+      return await inTime(make, timeoutMs);
+    } catch (error) {
+      throw openingFault(error, scheme, mask);
+    }
+  };
+  const added = plugins.stores.find(fits);
+  if (added !== undefined) return { accounts: await open(() => added.open(url)), mask };
+  const { readPlugin } = await import("sasl-core/plugin");
+  const plugin = await readPlugin(await (packages.find(fits) as StorePackage).load(), scheme);
+  const kind = plugin.stores?.find(fits) as AccountStorePlugin;
+  const path = missingFile(scheme, url);
+  if (path === undefined) return { accounts: await open(() => kind.open(url)), mask };
+  if (onMade === undefined) throw new CommandError("unreadable-file", `cannot read ${path}: there is no such file`);
+  const make = async (): Promise<AccountStore> => {
+    const accounts = await open(scheme === "file" ? () => makeFile(path) : () => kind.open(url));
+    onMade(path);
+    return accounts;
+  };
+  return { accounts: storeToMake(make), mask };
+}
+
+/** What comes of it, or an error once it has taken too long. */
+async function inTime(make: () => AccountStore | Promise<AccountStore>, timeoutMs: number): Promise<AccountStore> {
+  const opening = Promise.resolve().then(make);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new CommandError("store-failed", `the store did not open within ${timeoutMs / 1000} s`));
+      opening.then((accounts) => accounts.close?.()).catch(() => {}); // nobody waits for it any more
+    }, timeoutMs);
+  });
   try {
-    return { accounts: await kind.open(url), mask };
-  } catch (error) {
-    made = options.create === true && scheme === "file" ? missingPath(error) : undefined;
-    if (made === undefined) throw openingFault(error, scheme, mask);
+    return await Promise.race([opening, late]);
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+async function makeFile(path: string): Promise<AccountStore> {
+  const { fileAccounts } = await import("sasl-store-file");
+  return fileAccounts(path, { create: true });
+}
+
+/**
+ * The path a URL of ours names where nothing is there but the folder it would be in.
+ *
+ * @throws {CommandError} `unreadable-file` for a link that leads nowhere.
+ */
+function missingFile(scheme: string, url: string): string | undefined {
+  const path = pathOf(scheme, url);
+  if (path === undefined || isThere(path)) return undefined;
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+    throw new CommandError(
+      "unreadable-file",
+      `${path} is a link to a file that is not there: make that file, or remove the link`,
+    );
+  }
+  if (!isThere(dirname(path))) {
+    throw new CommandError("unreadable-file", `cannot read ${path}: there is no folder ${dirname(path)}`);
+  }
+  return path;
+}
+
+/** The file of a URL of ours, read as its package does; `undefined` where there is none, or the package has to say why not. */
+function pathOf(scheme: string, url: string): string | undefined {
+  if (scheme !== "file" && scheme !== "sqlite") return undefined;
+  const rest = url.slice(scheme.length + 1);
+  if (rest === "" || rest === ":memory:" || rest.includes("\0")) return undefined;
+  if (!rest.startsWith("//")) return rest;
+  if (scheme === "sqlite") return rest.startsWith("///") ? rest.slice(2) : undefined;
   try {
-    const { fileAccounts } = await import("sasl-store-file");
-    return { accounts: await fileAccounts(made, { create: true }), mask, made };
-  } catch (error) {
-    throw openingFault(error, scheme, mask);
+    const { search, hash } = new URL(url);
+    return search === "" && hash === "" ? fileURLToPath(url) : undefined;
+  } catch {
+    return undefined;
   }
+}
+
+/** False when there is nothing; whoever opens it says what else is wrong with it. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
+/** A store without accounts, until one is written. */
+function storeToMake(make: () => Promise<AccountStore>): AccountStore {
+  let made: Promise<AccountStore> | undefined;
+  return {
+    lookup: async (...given) => (await made)?.lookup(...given),
+    async store(...given) {
+      made ??= make();
+      return (await made).store?.(...given) ?? false;
+    },
+    remove: async (name) => (await (await made)?.remove?.(name)) ?? false,
+    async *list() {
+      yield* (await made)?.list?.() ?? [];
+    },
+    close: async () => (await made?.catch(() => undefined))?.close?.(), // whoever wrote has been told
+  };
 }
 
 function schemeOf(url: string, stores: readonly AccountStorePlugin[]): string {
@@ -79,22 +178,8 @@ function schemeOf(url: string, stores: readonly AccountStorePlugin[]): string {
   throw new CommandError("malformed-url", `no store is known for ${name.slice(0, 20)}: here; ${advice}`);
 }
 
-async function storeFor(scheme: string, stores: readonly AccountStorePlugin[]): Promise<AccountStorePlugin> {
-  const fits = ({ schemes }: { readonly schemes: readonly string[] }): boolean => schemes.includes(scheme);
-  const added = stores.find(fits);
-  if (added !== undefined) return added;
-  const { readPlugin } = await import("sasl-core/plugin");
-  const plugin = await readPlugin(await (packages.find(fits) as StorePackage).load(), scheme);
-  return plugin.stores?.find(fits) as AccountStorePlugin;
-}
-
-/** The path of the file that is not there, where that is what went wrong. */
-function missingPath(error: unknown): string | undefined {
-  const { code, path } = ((error as Error | undefined)?.cause ?? {}) as NodeJS.ErrnoException;
-  return code === "ENOENT" ? path : undefined;
-}
-
 function openingFault(error: unknown, scheme: string, mask: Mask): CommandError {
+  if (error instanceof CommandError) return error;
   const text = mask(faultText(error));
   if (error instanceof TypeError || error instanceof RangeError) {
     return new CommandError("malformed-url", `the URL of the store cannot be used: ${text}`);
@@ -161,6 +246,7 @@ export function guarded({ accounts, mask }: OpenStore): AccountStore {
 }
 
 function faultAtWork(error: unknown, mask: Mask): CommandError {
+  if (error instanceof CommandError) return error; // of a file that could not be made
   const text = mask(faultText(error));
   if (isSASLError(error) && error.code === "malformed-message") return new CommandError("usage", text);
   return new CommandError("store-failed", text);

@@ -1,4 +1,4 @@
-import { appendFileSync, chmodSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, existsSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { Readable } from "node:stream";
 import { afterAll, describe, expect, test } from "vitest";
 import { main } from "../src/main.js";
@@ -182,11 +182,104 @@ test("an import that the store does not live through says how far it got: exit 2
   const file = folder.file("much", Array.from({ length: 200 }, (_, i) => `user${i}:{PLAIN}x\n`).join("?\n"));
   const argv = ["user", "import", file, "--format", "dovecot", "--json", "--plugin", module, "--store", "full:"];
   const { code, json } = await sasl(argv);
-  expect(json).toMatchObject({ ok: false, replaced: 0, error: { code: "store-failed", text: "the disk is full" } });
-  expect(json.added).toBeGreaterThan(0);
-  expect(json.added).toBeLessThanOrEqual(100);
+  expect(json).toMatchObject({ ok: false, added: 100, replaced: 0, error: { code: "store-failed" } });
   expect(json.skipped.length).toBeGreaterThan(0);
+  expect(json.error.text).toBe(`the disk is full; until then 100 added, 0 replaced, ${json.skipped.length} skipped`);
   expect(code).toBe(2);
+});
+
+describe("a store of a plug-in for file:", () => {
+  const module = folder.file(
+    "own-file.mjs",
+    `export const saslPlugin = { apiVersion: 1, stores: [{ name: "own", schemes: ["file"], open(url) {
+      throw new Error("the plug-in cannot open it", { cause: Object.assign(new Error("x"), { code: "ENOENT", path: url.slice(5) }) });
+    } }] };`,
+  );
+  test("that cannot be opened is not left for ours", async () => {
+    const users = `${folder.path}/of-a-plug-in`;
+    const argv = ["user", "add", "alice", "--password-file", passwordFile, "--iterations", "4096"];
+    const { code, stderr } = await sasl([...argv, "--plugin", module, "--store", `file:${users}`]);
+    expect(stderr).toMatch(/the plug-in cannot open it/);
+    expect([code, existsSync(users)]).toEqual([64, false]);
+  });
+});
+
+describe("a file of accounts that is not there", () => {
+  const add = ["add", "alice", "--password-file", passwordFile, "--iterations", "4096"];
+  const missing = folder.file("accounts.sql", "CREATE ROLE alice;\n");
+  const passwd = folder.file("accounts.passwd", "alice:{PLAIN}x\nbob:{PLAIN}y\n");
+  const dump = folder.file("ejabberd.tsv", "username\tserver_host\tpassword\nalice\texample.org\tpencil\n");
+  const rows: readonly [why: string, argv: string[], text: RegExp][] = [
+    ["list", ["user", "list"], /there is no such file/],
+    ["check", ["user", "check", "alice", "--password-file", passwordFile], /there is no such file/],
+    ["remove", ["user", "remove", "alice"], /there is no such file/],
+    ["export", ["user", "export", "alice", "--format", "dovecot"], /there is no such file/],
+    ["passwd", ["user", "passwd", "alice", "--password-file", passwordFile], /there is no such file/],
+    ["serve", ["serve", "--imap", "0"], /there is no such file/],
+    [
+      "add without its password",
+      ["user", ...add.slice(0, 2), "--password-file", `${folder.path}/gone`],
+      /gone: there is/,
+    ],
+    ["add with an option that cannot be", ["user", ...add, "--mechanisms", "CRAM-MD5"], /needs the password itself/],
+    ["import of nothing", ["user", "import", `${folder.path}/gone`, "--format", "dovecot"], /gone: there is no such/],
+    [
+      "import of another format",
+      ["user", "import", passwd, "--format", "rfc5803"],
+      /accounts\.passwd: no rfc5803 account/,
+    ],
+    ["import without passwords", ["user", "import", missing, "--format", "postgresql"], /no postgresql account/],
+  ];
+  for (const scheme of ["file", "sqlite"]) {
+    for (const [why, argv, text] of rows) {
+      test(`${scheme}: ${why} does not make it: exit 64`, async () => {
+        const path = `${folder.path}/${scheme}-not-there`;
+        const { code, json } = await sasl([...argv, "--json", "--store", `${scheme}:${path}`]);
+        expect(json.error.text).toMatch(text);
+        expect([code, existsSync(path)]).toEqual([64, false]);
+      });
+    }
+
+    test(`${scheme}: add makes it, for its owner alone, and says so`, async () => {
+      const path = `${folder.path}/${scheme}-made`;
+      const { code, stderr } = await sasl(["user", ...add, "--store", `${scheme}:${path}`]);
+      expect([code, stderr]).toEqual([0, `sasl user: made the file ${path}\n`]);
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      expect((await sasl(["user", "list", "--store", `${scheme}:${path}`])).stdout).toBe("alice\n");
+    });
+
+    test(`${scheme}: a link to nothing is no file to make: exit 64`, async () => {
+      const path = `${folder.path}/${scheme}-link`;
+      symlinkSync("nowhere", path);
+      const { code, stderr } = await sasl(["user", ...add, "--store", `${scheme}:${path}`]);
+      expect(stderr).toMatch(/-link is a link to a file that is not there: make that file, or remove the link\n$/);
+      expect([code, existsSync(path)]).toEqual([64, false]);
+    });
+
+    test(`${scheme}: nor is one without its folder: exit 64`, async () => {
+      const { code, stderr } = await sasl(["user", ...add, "--store", `${scheme}:${folder.path}/no/users`]);
+      expect(stderr).toMatch(/there is no folder .*\/no\n$/);
+      expect(code).toBe(64);
+    });
+  }
+
+  test("sqlite: nor for a name in memory: there is nothing in it", async () => {
+    const { code, stdout } = await sasl(["user", "list", "--store", "sqlite::memory:"]);
+    expect([code, stdout, existsSync(":memory:")]).toEqual([0, "", false]);
+  });
+
+  test("import of an empty file: nothing, and no error", async () => {
+    const argv = ["user", "import", folder.file("nothing", "\n"), "--format", "dovecot", "--json"];
+    const { code, json } = await sasl([...argv, "--store", `file:${folder.path}/none`]);
+    expect([code, json]).toEqual([0, { ok: true, added: 0, replaced: 0, skipped: [] }]);
+  });
+
+  test("import of a host that is not in the dump says that a host was asked for: exit 64", async () => {
+    const argv = ["user", "import", dump, "--format", "ejabberd", "--host", "other.example", "--json"];
+    const { code, json } = await sasl([...argv, "--store", `file:${folder.path}/none`]);
+    expect(json.error).toMatchObject({ code: "malformed-file", text: expect.stringMatching(/on that host/) });
+    expect(code).toBe(64);
+  });
 });
 
 describe("stores that come with the command", () => {
@@ -202,7 +295,7 @@ describe("stores that come with the command", () => {
       "4096",
       ...sqlite,
     ]);
-    expect([added.code, added.stderr]).toEqual([0, ""]);
+    expect([added.code, added.stderr]).toEqual([0, `sasl user: made the file ${folder.path}/accounts.db\n`]);
     expect((await sasl(["user", "list", ...sqlite])).stdout).toBe("alice\n");
     const { ready, stop } = await serve("--imap", "0", ...sqlite);
     const { json } = await login(`imap://alice@localhost:${ready.imap}`, ready.ca);

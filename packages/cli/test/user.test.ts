@@ -102,7 +102,7 @@ describe("sasl user add", () => {
   });
 
   const typed: readonly [why: string, keys: string, code: number, text: RegExp][] = [
-    ["twice the same", "pencil\rpencil\r", 0, /^sasl user: made .*\nNew password of alice: \nThe same again: \n$/],
+    ["twice the same", "pencil\rpencil\r", 0, /^New password of alice: \nThe same again: \nsasl user: made .*\n$/],
     ["twice not the same", "pencil\rpensil\r", 64, /the two passwords are not the same; nothing was changed\n$/],
     ["nothing", "\r", 64, /no password was given\n$/],
     ["Ctrl-D at the second", "pencil\r\u0004", 64, /no password was given\n$/],
@@ -115,6 +115,7 @@ describe("sasl user add", () => {
       expect(run.stderr).toMatch(text);
       expect(run.stderr + run.stdout).not.toMatch(/pen[cs]il/);
       expect(run.code).toBe(code);
+      expect(existsSync(users)).toBe(code === 0);
     });
   }
 });

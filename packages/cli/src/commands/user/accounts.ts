@@ -34,9 +34,9 @@ export async function withAccounts(
 ): Promise<ExitCode> {
   const plugins = await loadNamed(options.plugin);
   try {
-    const opened = await openStore(options.store, { plugins, create: options.create });
+    const onMade = (path: string): void => void io.stderr.write(`${oneLine(`sasl user: made the file ${path}`)}\n`);
+    const opened = await openStore(options.store, { plugins, onMade: options.create ? onMade : undefined });
     return await closing(opened, () => {
-      if (opened.made !== undefined) io.stderr.write(`${oneLine(`sasl user: made the file ${opened.made}`)}\n`);
       const canonicalizers = [...(options.prep === "none" ? [] : [saslprepName]), ...plugins.canonicalizers];
       return work({ store: guarded(opened), plugins, canonicalizers });
     });

@@ -61,14 +61,16 @@ export function importAccounts(files: readonly string[], options: ImportOptions,
         }
       }
     } catch (error) {
-      throw new CommandFailure(error, { ...counts, skipped });
+      const idle = counts.added + counts.replaced + skipped.length === 0;
+      const reported = idle ? error : withCounts(error, summaryOf(counts, skipped));
+      throw new CommandFailure(reported, { ...counts, skipped });
     } finally {
       progress.end();
       for (const { file, line, name, reason } of skipped) {
         note(io, "import", `${file}:${line}: ${name === undefined ? "" : `${name}: `}${reason}`);
       }
     }
-    const summary = `${counts.added} added, ${counts.replaced} replaced, ${skipped.length} skipped`;
+    const summary = summaryOf(counts, skipped);
     if (skipped.length > 0) {
       const failure = new CommandError("import-incomplete", `${summary}; each skipped one is named above`);
       throw new CommandFailure(failure, { ...counts, skipped });
@@ -77,6 +79,16 @@ export function importAccounts(files: readonly string[], options: ImportOptions,
     else io.stdout.write(`${summary}\n`);
     return exitCodes.done;
   });
+}
+
+function summaryOf(counts: { added: number; replaced: number }, skipped: readonly Skipped[]): string {
+  return `${counts.added} added, ${counts.replaced} replaced, ${skipped.length} skipped`;
+}
+
+/** Of an error of ours, how far the import had got. */
+function withCounts(error: unknown, summary: string): unknown {
+  if (!(error instanceof CommandError)) return error;
+  return new CommandError(error.code, `${error.message}; until then ${summary}`, { cause: error });
 }
 
 const MAX_FILE_BYTES = 268_435_456;
@@ -113,12 +125,23 @@ function* parse(
   settings: ReturnType<typeof formatSettings>,
   file: string,
 ): Generator<ParsedAccount> {
+  let found = false;
   try {
-    yield* format.parse(text, settings);
+    for (const each of format.parse(text, settings)) {
+      found = true;
+      yield each;
+    }
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     throw new CommandError("malformed-file", `${file} cannot be read as ${format.name}: ${error.message}`);
   }
+  if (found || text.trim() === "") return;
+  const where = settings.host === undefined ? "" : " on that host";
+  const advice = "look whether it is in another format, and --format says which";
+  throw new CommandError(
+    "malformed-file",
+    `${file}: no ${format.name} account with a password${where} is in it; ${advice}`,
+  );
 }
 
 /** Accounts written at the same time: few at first, and more as long as the store keeps up. */
@@ -146,24 +169,21 @@ class Importer {
     for (const each of parsed) {
       waiting.push(this.#one(each, file));
       if (waiting.length < this.#batch) continue;
-      yield* await this.#settled(waiting);
+      yield* this.#settled(waiting);
       waiting = [];
     }
-    yield* await this.#settled(waiting);
+    yield* this.#settled(waiting);
   }
 
   /** A store that gathers writes, such as a file, gets them together; one with few connections is not flooded. */
-  async #settled(waiting: readonly Promise<Outcome>[]): Promise<readonly Outcome[]> {
+  async *#settled(waiting: readonly Promise<Outcome>[]): AsyncGenerator<Outcome> {
     const began = performance.now();
     const settled = await Promise.allSettled(waiting);
-    // All of them are over before the store is closed, whichever failed.
-    const outcomes = settled.map((each) => {
-      if (each.status === "rejected") throw each.reason;
-      return each.value;
-    });
+    // All of them are over before the store is closed, whichever failed; and what was written counts, whatever was not.
+    yield* settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    for (const each of settled) if (each.status === "rejected") throw each.reason;
     const quick = performance.now() - began < BATCH_MS;
     this.#batch = Math.min(LARGEST_BATCH, Math.max(SMALLEST_BATCH, quick ? this.#batch * 2 : this.#batch >> 1));
-    return outcomes;
   }
 
   async #one(account: ParsedAccount, file: string): Promise<Outcome> {
