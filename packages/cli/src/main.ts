@@ -5,7 +5,7 @@
  */
 import { type Command, CommanderError } from "commander";
 import { CommandFailure } from "./commands/facts.js";
-import { describeError, type ErrorReport, type ExitCode, exitCodes } from "./errors.js";
+import { CommandError, describeError, type ErrorReport, type ExitCode, exitCodes } from "./errors.js";
 import type { Mask } from "./masking.js";
 import { type Io, printError, printJson } from "./output.js";
 import { makeProgram } from "./program.js";
@@ -27,14 +27,44 @@ export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done; // help and version
-    const command = commandIn(argv, program);
-    // Whatever it is that went wrong: a URL may stand in any place.
-    const mask = maskArguments(argv);
-    const { exitCode, report, facts } = explain(error, command, mask);
-    if (argv.includes("--json")) printJson(io, { ok: false, error: report, ...facts });
-    printError(io, command, report);
-    return exitCode;
+    return tell(error, argv, io, commandIn(argv, program));
   }
+}
+
+/** Tells of a run of `main` that waits for something that cannot come any more, as of a plug-in that never answers. */
+export function unfinished(argv: readonly string[], io: Io): ExitCode {
+  const error = new CommandError("store-failed", "what the command waits for never comes: look at its plug-ins");
+  return tell(
+    error,
+    argv,
+    io,
+    commandIn(
+      argv,
+      makeProgram(io, () => {}),
+    ),
+  );
+}
+
+/** Tells on standard error that standard output cannot be written. @param error what a call of the system threw. */
+export function unwritable(argv: readonly string[], io: Io, { code = "" }: NodeJS.ErrnoException): void {
+  const why = code === "ENOSPC" ? "no space is left" : code || "unknown error";
+  const report = { kind: "InternalError", code: "internal", text: `cannot write to standard output: ${why}` } as const;
+  printError(
+    io,
+    commandIn(
+      argv,
+      makeProgram(io, () => {}),
+    ),
+    report,
+  );
+}
+
+function tell(error: unknown, argv: readonly string[], io: Io, command: string): ExitCode {
+  // Whatever it is that went wrong: a URL may stand in any place.
+  const { exitCode, report, facts } = explain(error, command, maskArguments(argv));
+  if (argv.includes("--json")) printJson(io, { ok: false, error: report, ...facts });
+  printError(io, command, report);
+  return exitCode;
 }
 
 /** The command that the arguments begin with, and its own command, as far as they are known: `sasl user add`. */

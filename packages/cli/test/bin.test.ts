@@ -2,9 +2,10 @@
  * The built command as a process: exit codes, signals, streams.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { Folder } from "./support.js";
 
 const bin = fileURLToPath(new URL("../dist/bin.js", import.meta.url));
 const wrapper = fileURLToPath(new URL("../bin/sasl.js", import.meta.url));
@@ -89,5 +90,41 @@ describe("the built command", () => {
     expect(await client.ended).toMatchObject({ code: 141 });
     server.child.kill();
     await server.ended;
+  });
+
+  test("a plug-in that never answers: exit 2, one line and an object", async () => {
+    const folder = new Folder();
+    const store =
+      "{ lookup: () => undefined, list: () => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) }) }";
+    const module = folder.file(
+      "silent.mjs",
+      `export const saslPlugin = { apiVersion: 1, stores: [{ name: "silent", schemes: ["silent"], open: () => (${store}) }] };`,
+    );
+    const argv = ["user", "list", "--json", "--plugin", module, "--store", "silent:"];
+    const { code, stdout, stderr } = await start(argv).ended;
+    folder.remove();
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { kind: "StoreError", code: "store-failed" } });
+    expect(stderr).toBe("sasl user list: what the command waits for never comes: look at its plug-ins\n");
+    expect(code).toBe(2);
+  });
+
+  describe.skipIf(!existsSync("/dev/full"))("on a disk that is full", () => {
+    for (const argv of [["serve", "--imap", "0", "--json"], ["mechanisms"]]) {
+      test(`${argv[0]} ends, leaves nothing behind and says why: exit 2`, async () => {
+        const folder = new Folder();
+        const full = openSync("/dev/full", "w");
+        const env = { ...process.env, TMPDIR: folder.path };
+        const child = spawn(process.execPath, [bin, ...argv], { stdio: ["ignore", full, "pipe"], env });
+        closeSync(full);
+        let stderr = "";
+        child.stderr?.on("data", (chunk) => {
+          stderr += chunk;
+        });
+        const code = await new Promise((resolve) => child.once("close", resolve));
+        expect(stderr).toContain(`sasl ${argv[0]}: cannot write to standard output: no space is left\n`);
+        expect([code, readdirSync(folder.path)]).toEqual([2, []]);
+        folder.remove();
+      });
+    }
   });
 });

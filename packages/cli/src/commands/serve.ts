@@ -199,7 +199,7 @@ async function readSecret(path: string): Promise<Uint8Array> {
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** When to stop: when the caller says so, or else on SIGINT, SIGTERM and SIGHUP. */
+/** When to stop: when the caller says so, or else on SIGINT, SIGTERM and SIGHUP; and when nobody can be told of logins. */
 function stopOf(io: Io): { promise: Promise<void>; forget: () => void } {
   let stop: () => void = () => {};
   const promise = new Promise<void>((resolve) => {
@@ -210,8 +210,10 @@ function stopOf(io: Io): { promise: Promise<void>; forget: () => void } {
   });
   const forget = (): void => {
     io.stop?.removeEventListener("abort", stop);
+    io.stdout.off("error", stop);
     for (const signal of signals) process.off(signal, stop);
   };
+  io.stdout.on("error", stop);
   if (io.stop) io.stop.addEventListener("abort", stop, { once: true });
   else for (const signal of signals) process.on(signal, stop);
   if (io.stop?.aborted) stop();
