@@ -192,3 +192,17 @@ test("R-LIM-07 a fault of the program ends one connection and is told", async ()
   await expect.poll(() => errors).toEqual([fault]);
   await expect.poll(() => listener.size).toBe(0);
 });
+
+test("R-LIM-07 what the application cannot say of a connection ends that connection, and the log hears of it", async () => {
+  const { listener, ends, errors, dial } = await start({
+    connection: () => {
+      throw new Error("no address");
+    },
+  });
+  const socket = await dial();
+  socket.resume();
+  await once(socket, "close");
+  await expect.poll(() => ends).toEqual([expect.objectContaining({ code: "temporary", secure: false })]);
+  expect(errors).toEqual([expect.objectContaining({ message: "no address" })]);
+  expect(listener.size).toBe(0);
+});

@@ -128,10 +128,10 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
   /** Runs the connection to its end. Rejects with what the program's own functions throw, a `SASLError` excepted, and nothing else. */
   async run(): Promise<void> {
     const { sweep, onEnd } = this.options;
-    // Asked for now: a socket that is gone does not know it any more.
-    const remote = onEnd && this.#remote;
+    let remote: string | undefined;
     sweep?.add(this);
     try {
+      if (onEnd) remote = this.#remote; // now: a socket that is gone does not know it any more
       await this.#wire.write(this.greeting);
       for (;;) {
         let line: string | SASLFailure;
@@ -273,7 +273,13 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
   }
 
   #tell(onEnd: (end: ConnectionEnd) => void, remote: string | undefined): void {
-    const [code, secure, result, failures] = [this.#reason, this.secure, this.#result, this.#failures];
+    const [code, result, failures] = [this.#reason, this.#result, this.#failures];
+    let { secure } = this.#wire;
+    try {
+      secure = this.secure;
+    } catch {
+      // What the application knows of a connection may be gone with it.
+    }
     try {
       onEnd({ code, remote, secure, result, failures });
     } catch {

@@ -146,7 +146,7 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> extends
     this.#mail = undefined;
     const envelope: Envelope = { from: mail.from, recipients: mail.recipients, submitter: mail.submitter, result };
     await this.#say("354 End with a dot on a line of its own");
-    return this.#say(await mail.receive(this.wire, envelope, this.options));
+    return this.#say(await mail.receive(this.wire, envelope, this.options, () => this.touch()));
   }
 }
 

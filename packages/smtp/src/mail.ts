@@ -51,6 +51,8 @@ export class MailTransaction {
   #refused: string | undefined;
   /** What reading failed with. */
   #broken: { readonly error: unknown } | undefined;
+  /** Told of each line. */
+  #heard: () => void = () => {};
 
   private constructor(from: string, submitter: string | undefined) {
     this.from = from;
@@ -92,9 +94,16 @@ export class MailTransaction {
   /**
    * Reads the content, hands it on, and gives the reply.
    *
+   * @param heard called for each line of it: who sends a long message slowly is not idle.
    * @throws {SASLFailure} `connection-lost`; `incorrect-encoding` for bare line ends, after which nothing can be read.
    */
-  async receive(wire: LineTransport, envelope: Envelope, limits: MessageLimits): Promise<string> {
+  async receive(
+    wire: LineTransport,
+    envelope: Envelope,
+    limits: MessageLimits,
+    heard: () => void = () => {},
+  ): Promise<string> {
+    this.#heard = heard;
     const { onMessage, maxMessageBytes = MAX_MESSAGE_BYTES } = limits;
     let text: unknown;
     let failed = false;
@@ -128,6 +137,7 @@ export class MailTransaction {
     let line: string;
     try {
       line = await wire.readLine(MAX_CONTENT_LINE_BYTES);
+      this.#heard();
     } catch (error) {
       if ((error as SASLFailure).code === "limit-exceeded") {
         this.#refused ??= "554 5.6.0 A line is too long";

@@ -111,3 +111,24 @@ for (const requestCert of [false, true]) {
 test("a certificate that is none is said at once", () => {
   expect(() => tlsUpgrade({ cert: "none", key })).toThrow();
 });
+
+for (const requestCert of [false, true]) {
+  test(`R-LIM-05 a bad record after the handshake ends the connection, certificates ${requestCert ? "" : "not "}asked for`, async () => {
+    const { near, far } = await pair();
+    const upgraded = tlsUpgrade({ cert, key, ca: cert, requestCert })(far);
+    const client = connect({ socket: near, ca: cert, servername: "localhost" });
+    sockets.push(client);
+    client.on("error", () => {});
+    await once(client, "secureConnect");
+    const secured = await upgraded;
+    sockets.push(secured);
+    secured.on("error", () => {});
+    const heard = new Promise((resolve) => secured.on("data", resolve)); // and goes on reading
+    client.write("hello");
+    await heard;
+    const closed = new Promise((resolve) => secured.once("close", resolve)); // with an error before, or without
+    near.write(Buffer.from([0x17, 3, 3, 0, 0x28, ...new Uint8Array(40)]));
+    await closed;
+    expect(far.destroyed).toBe(true);
+  });
+}

@@ -67,6 +67,8 @@ function plain(context: SecureContextOptions): Begin {
     const secured = new TLSSocket(socket, { isServer: true, secureContext });
     secured.once("close", failed).once("secure", () => {
       secured.off("close", failed).off("error", failed);
+      // A TLS socket without a server keeps what goes wrong with its records to itself, and stays open (Node 20 to 24).
+      secured.on("_tlsError", () => secured.destroy());
       done(secured);
     });
     return secured;
