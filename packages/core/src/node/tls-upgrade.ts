@@ -48,6 +48,8 @@ export function tlsUpgrade({ requestCert, ...context }: TLSUpgradeOptions): Upgr
       signal?.addEventListener("abort", failed, { once: true });
       secured = begin(socket, failed, (done) => {
         over();
+        // What goes wrong with its records a TLS socket tells at most, and stays open.
+        done.on("_tlsError", () => done.destroy());
         resolve(done);
       });
       secured?.on("error", failed);
@@ -67,8 +69,6 @@ function plain(context: SecureContextOptions): Begin {
     const secured = new TLSSocket(socket, { isServer: true, secureContext });
     secured.once("close", failed).once("secure", () => {
       secured.off("close", failed).off("error", failed);
-      // A TLS socket without a server keeps what goes wrong with its records to itself, and stays open (Node 20 to 24).
-      secured.on("_tlsError", () => secured.destroy());
       done(secured);
     });
     return secured;
