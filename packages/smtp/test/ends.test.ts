@@ -301,3 +301,26 @@ describe("what is no fault of the credentials is told as that", () => {
     });
   }
 });
+
+test("R-LIM-05 who sends a long message slowly is not idle, and who stops in the middle of it is", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const heard = await play(
+      async ({ say, sweep, connection }) => {
+        for (const line of [good, "MAIL FROM:<alice@localhost>", "RCPT TO:<bob@localhost>", "DATA"]) await say(line);
+        for (let i = 0; i < 3; i++) {
+          vi.setSystemTime(Date.now() + 900);
+          expect(connection.expired(Date.now())).toBe(false);
+          await say("a line");
+        }
+        vi.setSystemTime(Date.now() + 1001);
+        sweep.look(Date.now());
+      },
+      {},
+      { idleTimeoutMs: 1000, onMessage: () => undefined },
+    );
+    expect(heard.ends).toMatchObject([{ code: "timed-out" }]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
