@@ -741,3 +741,21 @@ test("an application's own user table is one function", async () => {
   await authenticate(session, ["PLAIN"], [PLAIN({ username: "tim", password: "secret" })]);
   expect({ ...session.result?.properties }).toEqual({ displayName: "Tim" });
 });
+
+test.each(["begin", "ended"] as const)(
+  "R-LIM-05 a throttle whose %s never answers holds nobody longer than an exchange may last",
+  async (never) => {
+    vi.useFakeTimers();
+    try {
+      const throttle = { begin: () => undefined, ended: () => undefined, [never]: () => new Promise<void>(() => {}) };
+      const options = { mechanisms: [plain], accounts: memoryAccounts({ tim: "secret" }), throttle };
+      const server = new SASLServer({ ...options, limits: { timeoutMs: 1000 } });
+      const outcome = codeAfter(server.session(secure), "PLAIN", ["\0tim\0wrong"]);
+      await vi.advanceTimersByTimeAsync(2001);
+      expect(await outcome).toBe("refused");
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  },
+);
