@@ -45,6 +45,7 @@ export default defineConfig({
           "#soft-digests": `${root}packages/core/src/runtime/soft-digests-web.ts`,
         },
       }),
+      packageProject("gssapi"),
       packageProject("formats"),
       packageProject("passwords"),
       packageProject("throttle"),

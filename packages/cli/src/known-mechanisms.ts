@@ -1,14 +1,18 @@
 /**
- * The mechanisms this build knows: whatever `sasl-core/mechanisms` exports, so that there is no second list.
+ * The mechanisms this build knows: whatever the entries for mechanisms export, so that there is no second list.
  *
  * @module
  */
 import { compareStrength, type Mechanism } from "sasl-core";
-import * as exported from "sasl-core/mechanisms";
+import * as experimental from "sasl-core/experimental";
+import * as legacy from "sasl-core/legacy";
+import * as usual from "sasl-core/mechanisms";
 import { isMechanism } from "sasl-core/plugin";
+import * as kerberos from "sasl-gssapi";
 
 /** All of them, strongest first, both halves. */
-export const knownMechanisms: readonly Mechanism[] = Object.values(exported as Record<string, unknown>)
+export const knownMechanisms: readonly Mechanism[] = [usual, legacy, kerberos, experimental]
+  .flatMap((entry) => Object.values(entry as Record<string, unknown>))
   .filter(isMechanism)
   .sort(compareStrength);
 

@@ -419,6 +419,7 @@ describe("R-GEN-26 the result is looked at once more", () => {
         authzid: undefined,
         serverVerified: true,
         channelBinding: "tls-exporter",
+        layer: undefined,
       }),
     };
     const { wire, tried } = peerOf({ "X-PLUS": "success" });

@@ -9,12 +9,15 @@ import type { ClientOutcome, ClientSettings, SASLMechanism } from "./client.js";
 import { isSASLError, type SASLErrorCode, SASLFailure } from "./errors.js";
 import type { SASLInterface } from "./interface.js";
 import { commonTypes } from "./internal/common-types.js";
+import { limitsFrom } from "./limits.js";
 import { isMechanismName, type MechanismInfo } from "./mechanism.js";
 import { SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
 import {
   compareStrength,
   isWeaker,
+  layerBounds,
   type MechanismPolicy,
+  type Protected,
   type Strength,
   shortcoming,
   strengthOf,
@@ -33,7 +36,7 @@ export interface ClientPolicy extends MechanismPolicy {
 
 /** Options of {@link authenticate}. */
 export interface AuthenticateOptions
-  extends Omit<ClientSettings, "offered" | "requireEncryption">,
+  extends Omit<ClientSettings, "offered" | "requireEncryption" | "protection">,
     StateMachineOptions {
   readonly policy?: ClientPolicy | undefined;
   /** Strength of the channel's own encryption in bits, where more is known of it. Default 128 for a secure one, else 0. */
@@ -91,13 +94,15 @@ export async function authenticate(
 ): Promise<AuthenticationResult> {
   const names = [...offered];
   const { policy = {} } = options;
-  const evaluation = evaluate(names, mechanisms, { ...options, secure: intf.secure === true });
+  const facts = { secure: intf.secure === true, layers: intf.layers === true };
+  const evaluation = evaluate(names, mechanisms, { ...options, ...facts });
   const skipped = [...evaluation.skipped];
   const settings: ClientSettings = {
     ...options,
     requireEncryption: policy.requireEncryption,
     offered: names,
     channelBinding: policy.channelBinding === "disable" ? undefined : bindingOf(mechanisms, options),
+    protection: layerBounds(policy, channelOf({ ...options, ...facts }), limitsFrom(options.limits).maxLayerBytes),
   };
 
   /** One exchange; and a last look before success is reported, whether policy got what it wanted (R-GEN-26). */
@@ -152,6 +157,8 @@ export async function authenticate(
 export interface EvaluateOptions extends AuthenticateOptions {
   /** True when the channel has confidentiality from TLS or an equal layer. */
   readonly secure: boolean;
+  /** True when a security layer can be put on the channel. Default false. */
+  readonly layers?: boolean | undefined;
 }
 
 /** The choice alone, without an exchange: for tools that show what would happen. */
@@ -164,7 +171,7 @@ export function evaluate(
   const known: Candidate[] = mechanisms
     .flatMap((mechanism) => mechanism.variants.map((info) => ({ info, mechanism })))
     .filter(({ info }) => names.delete(info.name)); // each name once; what stays is not known
-  const binding = known.filter(({ info }) => info.channelBinding);
+  const binding = known.filter(({ info }) => info.channelBinding === true);
   const bindable = binding.some((each) => bindsHere(each, options));
   const unbindable = !bindable && binding.some(({ mechanism }) => bindingOf([mechanism], options)?.types.length);
   const skipped: Skipped[] = [];
@@ -181,12 +188,12 @@ export function evaluate(
 /** Why a mechanism cannot be used under this policy on this connection; `undefined` when it can. */
 function objection(candidate: Candidate, options: EvaluateOptions, bindable: boolean): string | undefined {
   const { info, mechanism } = candidate;
-  const { policy = {}, externalSsf = usualSsf(options.secure) } = options;
+  const { policy = {} } = options;
   const { requireEncryption = true, minStrength, channelBinding } = policy;
   const strength = strengthOf(info);
   if (info.needsProtection && requireEncryption && !options.secure) return "needs an encrypted channel";
   if (minStrength && isWeaker(strength, minStrength)) return `weaker than the minimum, ${minStrength}`;
-  const short = shortcoming(info, policy, externalSsf);
+  const short = shortcoming(info, policy, channelOf(options));
   if (short) return short;
   if (info.needsHost && options.host === undefined) return "needs the server's name";
   if (info.channelBinding) {
@@ -201,8 +208,15 @@ function objection(candidate: Candidate, options: EvaluateOptions, bindable: boo
 }
 
 function bindsHere({ info, mechanism }: Candidate, options: AuthenticateOptions): boolean {
-  const types = commonTypes(bindingOf([mechanism], options), options.serverBindingTypes);
-  return info.channelBinding === true && types.length > 0;
+  const { channelBinding } = info;
+  const binding = bindingOf([mechanism], options);
+  // One that is bound to a certain type says so in its name, which the server offered.
+  if (typeof channelBinding === "string") return binding?.types.includes(channelBinding) === true;
+  return channelBinding === true && commonTypes(binding, options.serverBindingTypes).length > 0;
+}
+
+function channelOf({ externalSsf, secure, layers = false }: EvaluateOptions): Protected {
+  return { externalSsf: externalSsf ?? usualSsf(secure), layers };
 }
 
 /**

@@ -8,15 +8,17 @@ import type { ClientNames } from "./canonicalize.js";
 import type { ChannelBinding } from "./channel-binding.js";
 import {
   type CredentialKind,
-  type CredentialKinds,
+  type CredentialNeed,
   type CredentialProvider,
   type Credentials,
   missing,
+  needOf,
   provide,
 } from "./credentials.js";
 import { asSASLError, type SASLError, SASLFailure } from "./errors.js";
 import type { SASLReply } from "./interface.js";
 import { BaseContext, type ContextSettings } from "./internal/context.js";
+import { type LayerBounds, noLayer, type SecurityLayer } from "./layer.js";
 import type { ClientContext, Final, IterationBounds, Mechanism, MechanismInfo } from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
 import type { ScramKeyCache } from "./scram-key-cache.js";
@@ -40,6 +42,8 @@ export interface ClientSettings extends ContextSettings {
   readonly requireEncryption?: boolean | undefined;
   /** User canonicalisation before any mechanism sees a name: `clientNames([trim(), appendRealm("example.com")])`. */
   readonly names?: ClientNames | undefined;
+  /** What a security layer must and may be. Default: there can be none. `authenticate` works it out from its policy. */
+  readonly protection?: LayerBounds | undefined;
   /** Sees every message: `tracer(listener)` shows it decoded and without secrets. */
   readonly trace?: Tracer | undefined;
 }
@@ -54,6 +58,8 @@ export interface ClientOutcome {
   readonly serverVerified: boolean;
   /** Type the exchange was bound to. */
   readonly channelBinding: string | undefined;
+  /** The security layer that protects what follows the success; who owns the channel puts it there. */
+  readonly layer: SecurityLayer | undefined;
 }
 
 /** A mechanism, or a family of them, together with its credentials. Holds no state of an exchange; use it as often as you like. */
@@ -83,11 +89,12 @@ export interface SASLMechanism {
 }
 
 /** Puts credentials to one mechanism or a family: what `PLAIN(…)` and its like are made with, and your own. */
-export function clientMechanism(
+export function clientMechanism<T extends object = Credentials>(
   mechanisms: readonly Mechanism[],
-  credentials: CredentialProvider,
+  given: CredentialProvider<T>,
   channelBinding?: ChannelBinding,
 ): SASLMechanism {
+  const credentials = given as CredentialProvider; // what a mechanism needs is checked when it asks
   const variants = mechanisms.filter((each) => each.client !== undefined).sort(compareStrength);
   return {
     variants,
@@ -113,6 +120,7 @@ class ClientExchange extends BaseContext implements ClientContext {
   readonly #machine: SASLStateMachine;
   #given: Credentials = {};
   #bound: string | undefined;
+  #layer: SecurityLayer | undefined;
 
   constructor(
     mechanism: Mechanism,
@@ -126,15 +134,21 @@ class ClientExchange extends BaseContext implements ClientContext {
     this.#machine = machine;
   }
 
-  async credentials<K extends CredentialKind>(kind: K): Promise<CredentialKinds[K]> {
-    const request = { kind, mechanism: this.mechanism.name, host: this.host, signal: this.#machine.signal };
-    const given = await provide(this.#credentials, request, this.mechanism);
-    if (kind === "trace") return given;
-    const all = given as Credentials;
-    this.checkIdentity(all.username);
-    this.checkIdentity(all.authzid);
-    this.#given = { ...all, ...(await this.settings.names?.(this, all)) };
-    return this.#given as CredentialKinds[K];
+  get protection(): LayerBounds {
+    return this.settings.protection ?? noLayer;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: typed by the two signatures of the contract
+  async credentials(kind: CredentialKind | CredentialNeed, about?: Readonly<Record<string, unknown>>): Promise<any> {
+    const need = needOf(kind);
+    const { signal } = this.#machine;
+    const request = { kind: need.kind, mechanism: this.mechanism.name, host: this.host, about, signal };
+    const given = await provide(this.#credentials, request, { ...this.mechanism, needs: need });
+    if (need.kind === "trace") return given;
+    this.checkIdentity(given.username);
+    this.checkIdentity(given.authzid);
+    this.#given = { ...given, ...(await this.settings.names?.(this, given)) };
+    return this.#given;
   }
 
   override prepare(text: string, usage: "stored" | "query", what?: "name" | "password"): MaybePromise<string> {
@@ -149,10 +163,23 @@ class ClientExchange extends BaseContext implements ClientContext {
     this.#bound = type;
   }
 
+  layer(layer: SecurityLayer): void {
+    const { maxSsf } = this.protection;
+    if (layer.ssf > maxSsf) throw new TypeError(`${this.mechanism.name} agreed to a layer that may not be`);
+    this.#layer = layer;
+  }
+
   async run(): Promise<ClientOutcome> {
     const { name, security } = this.mechanism;
     try {
       await this.#play();
+      // Once more, whether policy got what it wanted (R-GEN-26).
+      if ((this.#layer?.ssf ?? 0) < this.protection.minSsf) {
+        throw new SASLFailure(
+          "peer-not-verified",
+          `${name} brought no security layer of the strength that is required`,
+        );
+      }
     } catch (error) {
       this.end(false);
       await this.#machine.abort().catch(() => {}); // unless it is over; lets go of its timer, too
@@ -165,6 +192,7 @@ class ClientExchange extends BaseContext implements ClientContext {
       authzid: this.#given.authzid,
       serverVerified: security.includes("mutualAuth"),
       channelBinding: this.#bound,
+      layer: this.#layer,
     };
   }
 

@@ -41,15 +41,45 @@ export interface CredentialKinds {
 
 export type CredentialKind = keyof CredentialKinds;
 
+declare const answer: unique symbol;
+
+/** What a mechanism of its own kind asks the application for. Made by {@link credentialNeed}. */
+export interface CredentialNeed<T extends object = object> {
+  /** What a provider is asked for: `passcode`. */
+  readonly kind: string;
+  /** Fields that must be there; of several in a row, one. */
+  readonly fields: readonly (readonly string[])[];
+  /** The field that holds what a person would type, for programs that ask one. Left out: there is no such secret. */
+  readonly secret?: string | undefined;
+  /** No value: carries the type of what comes back. */
+  readonly [answer]?: T;
+}
+
+/**
+ * Declares what a mechanism asks for where none of {@link CredentialKinds} fits; pass it as its `needs`.
+ *
+ * @param fields that must be there; of several in a row, one. `username` and `authzid` are checked and made canonical.
+ */
+export function credentialNeed<T extends object>(
+  kind: string,
+  fields: readonly (readonly (keyof T & string)[])[],
+  secret?: keyof T & string,
+): CredentialNeed<T> {
+  return { kind, fields, secret };
+}
+
 /** What a mechanism asks for, and on whose behalf. */
-export interface CredentialRequest<K extends CredentialKind = CredentialKind> {
-  readonly kind: K;
+export interface CredentialRequest {
+  /** One of {@link CredentialKinds}, or a mechanism's own. */
+  readonly kind: CredentialKind | (string & {});
   /** The mechanism that asks. */
   readonly mechanism: string;
   /** The server's name as the application gave it, if it did. */
   readonly host: string | undefined;
   /** Set when a token is asked for again: what the server said about the one before (RFC 7628 §3.2.2). */
   readonly refused?: { readonly status: string; readonly scope?: string | undefined } | undefined;
+  /** What one has to know to answer, where the mechanism has more to say: see its own documentation. */
+  readonly about?: Readonly<Record<string, unknown>> | undefined;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal | undefined;
 }
@@ -65,44 +95,50 @@ export interface Credentials {
 }
 
 /** Credentials as they are, or a function that is asked when they are needed; it may refuse with `undefined`. */
-export type CredentialProvider = Credentials | ((request: CredentialRequest) => MaybePromise<Credentials | undefined>);
+export type CredentialProvider<T extends object = Credentials> =
+  | T
+  | ((request: CredentialRequest) => MaybePromise<T | undefined>);
 
-/** Per kind: the fields that must be there; of several in a row, one. */
-const required: { readonly [K in CredentialKind]: readonly (readonly (keyof Credentials)[])[] } = {
-  password: [["username"], ["password"]],
-  scram: [["username"], ["password", "keys"]],
-  token: [["token"]],
-  trace: [],
-  identity: [],
+/** What each kind of ours asks for, in the terms of all others. */
+const needs: { readonly [K in CredentialKind]: CredentialNeed } = {
+  password: { kind: "password", fields: [["username"], ["password"]], secret: "password" },
+  scram: { kind: "scram", fields: [["username"], ["password", "keys"]], secret: "password" },
+  token: { kind: "token", fields: [["token"]], secret: "token" },
+  trace: { kind: "trace", fields: [] },
+  identity: { kind: "identity", fields: [] },
 };
+
+/** The need a mechanism declares, also where it says no more than the name of one of our kinds. */
+export function needOf(kind: CredentialKind | CredentialNeed): CredentialNeed {
+  return typeof kind === "string" ? needs[kind] : kind;
+}
 
 /** What credentials lack for a mechanism, in words; `undefined` when it can do with them. */
 export function missing(given: Credentials, info: Pick<MechanismInfo, "needs" | "authzid">): string | undefined {
-  const has = (name: keyof Credentials) => given[name] !== undefined;
-  const { needs } = info;
-  if (needs && !required[needs].every((names) => names.some(has))) return `the credentials hold no ${needs}`;
+  const { kind, fields } = info.needs ? needOf(info.needs) : { kind: "", fields: [] };
+  const has = (name: string) => given[name as keyof Credentials] !== undefined; // or a field of a need of its own
+  if (!fields.every((names) => names.some(has))) return `the credentials hold no ${kind}`;
   return given.authzid && !info.authzid ? "it cannot act as somebody else" : undefined;
 }
 
 /**
  * Asks the provider.
  *
- * @param info of the mechanism that asks.
- * @throws {SASLFailure} `no-credentials` when it refuses or leaves out what the kind needs; `temporary` when it fails.
+ * @param info of the mechanism that asks; without `needs` the request's kind is one of ours.
+ * @throws {SASLFailure} `no-credentials` when it refuses or leaves out what is needed; `temporary` when it fails.
  */
-export async function provide<K extends CredentialKind>(
+export async function provide(
   provider: CredentialProvider,
-  request: CredentialRequest<K>,
-  info: Pick<MechanismInfo, "authzid">,
-): Promise<CredentialKinds[K]> {
-  const { kind, mechanism } = request;
+  request: CredentialRequest,
+  info: Pick<MechanismInfo, "needs" | "authzid">,
+): Promise<Credentials> {
   let given: Credentials | undefined;
   try {
     given = typeof provider === "function" ? await provider(request) : provider;
   } catch (error) {
     throw asSASLError(error, "temporary", "the credential provider failed");
   }
-  const lack = given ? missing(given, { ...info, needs: kind }) : "the provider refused";
-  if (lack) throw new SASLFailure("no-credentials", `${mechanism}: ${lack}`);
-  return given as CredentialKinds[K];
+  const lack = given ? missing(given, { needs: request.kind as CredentialKind, ...info }) : "the provider refused";
+  if (lack) throw new SASLFailure("no-credentials", `${request.mechanism}: ${lack}`);
+  return given as Credentials;
 }

@@ -96,8 +96,8 @@ export class Identity {
     return chain(this.#known(outcome.authcid), ({ name, properties }) => {
       if (properties.disabled === true) throw saslError("account-disabled", "the account is disabled");
       return outcome.authzid // R-GEN-18
-        ? this.#actAs(name, properties, outcome.authzid, outcome.mayActAs, channelBinding)
-        : this.#result(name, name, properties, channelBinding);
+        ? this.#actAs(name, properties, outcome, channelBinding)
+        : this.#result(name, name, properties, outcome, channelBinding);
     });
   }
 
@@ -114,32 +114,32 @@ export class Identity {
   async #actAs(
     authcid: string,
     properties: AccountProperties,
-    asked: string,
-    names: readonly string[] | undefined,
+    outcome: ServerOutcome,
     channelBinding: string | undefined,
   ): Promise<ServerResult> {
-    const authzid = await this.#canonical(asked, "authzid");
-    if (authzid === authcid) return this.#result(authcid, authcid, properties, channelBinding);
-    if (!(await this.#mayAct(authcid, authzid, properties, names))) {
+    const authzid = await this.#canonical(outcome.authzid as string, "authzid");
+    if (authzid === authcid) return this.#result(authcid, authcid, properties, outcome, channelBinding);
+    if (!(await this.#mayAct(authcid, authzid, properties, outcome.mayActAs))) {
       throw saslError("authorization-refused", "not allowed to act as that identity");
     }
     // Only now: who may not act as somebody does not cause a look at their account.
     const other = await this.#lookup(authzid, [...(this.#server.options().properties ?? []), "disabled"]);
     if (other.disabled) throw saslError("account-disabled", "the account to act as is disabled");
-    return this.#result(authcid, authzid, other, channelBinding);
+    return this.#result(authcid, authzid, other, outcome, channelBinding);
   }
 
   #result(
     authcid: string,
     authzid: string,
     properties: AccountProperties,
+    { layer }: ServerOutcome,
     channelBinding: string | undefined,
   ): ServerResult {
     if (this.#server.options().requireAccount && properties === noProperties && authcid !== this.#anonymous) {
       throw saslError("refused", "the identity has no account", { detail: "unknown user" });
     }
     const { name: mechanism } = this.#exchange.mechanism;
-    return { mechanism, authcid, authzid, channelBinding, properties: this.#wanted(properties) };
+    return { mechanism, authcid, authzid, channelBinding, layer, properties: this.#wanted(properties) };
   }
 
   get #anonymous(): string | undefined {

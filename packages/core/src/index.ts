@@ -50,6 +50,7 @@ export { type ClientOutcome, type ClientSettings, clientMechanism, type SASLMech
 export type {
   CredentialKind,
   CredentialKinds,
+  CredentialNeed,
   CredentialProvider,
   CredentialRequest,
   Credentials,
@@ -69,6 +70,7 @@ export {
 } from "./errors.js";
 export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
 export type { Prepare } from "./internal/context.js";
+export type { LayerBounds, SecurityLayer } from "./layer.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export type { ExternalIdentity, Flow, Mechanism, MechanismInfo, SecurityFlag } from "./mechanism.js";
 export { type MemoryAccounts, memoryAccounts } from "./memory-accounts.js";

@@ -27,6 +27,9 @@ export interface SASLInterface {
   /** True when the channel has confidentiality from TLS or an equal layer. Absent counts as false. */
   readonly secure?: boolean | undefined;
 
+  /** True when this end can put a security layer on the channel after the success (RFC 4422 §3.7). Absent counts as false. */
+  readonly layers?: boolean | undefined;
+
   /**
    * Starts an exchange.
    *

@@ -10,6 +10,7 @@ test("R-LIM-01 the defaults", () => {
     maxMessageBytes: 65536,
     maxIdentityBytes: 1024,
     maxSteps: 20,
+    maxLayerBytes: 65_536,
     timeoutMs: 60_000,
   });
   expect(limitsFrom({})).toEqual(defaultLimits);

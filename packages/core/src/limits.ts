@@ -12,6 +12,8 @@ export interface Limits {
   readonly maxIdentityBytes: number;
   /** Most messages one side may send in an exchange. Default 20. */
   readonly maxSteps: number;
+  /** Longest protected buffer that a security layer takes, in octets: what the peer is told. Default 65536. */
+  readonly maxLayerBytes: number;
   /** Time for the whole exchange, in milliseconds; 0 for none. Default 60000. */
   readonly timeoutMs: number;
 }
@@ -21,6 +23,7 @@ export const defaultLimits: Limits = {
   maxMessageBytes: 65536,
   maxIdentityBytes: 1024,
   maxSteps: 20,
+  maxLayerBytes: 65_536,
   timeoutMs: 60_000,
 };
 

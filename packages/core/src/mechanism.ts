@@ -16,10 +16,11 @@
  * @module
  */
 import type { Account, AccountProperties, PropertyName, ScramVerifier, TokenVerdict } from "./accounts.js";
-import type { ChannelBinding } from "./channel-binding.js";
+import type { ChannelBinding, ChannelBindingType } from "./channel-binding.js";
 import type { ClientSettings } from "./client.js";
-import type { CredentialKind, CredentialKinds } from "./credentials.js";
+import type { CredentialKind, CredentialKinds, CredentialNeed } from "./credentials.js";
 import type { SASLError, SASLErrorCode, SASLErrorOptions } from "./errors.js";
+import type { LayerBounds, SecurityLayer } from "./layer.js";
 import type { Limits } from "./limits.js";
 import type { Digest, MaybePromise } from "./runtime/contract.js";
 
@@ -53,8 +54,11 @@ export interface MechanismInfo {
   readonly name: string;
   readonly flow: Flow;
   readonly security: readonly SecurityFlag[];
-  /** True when the exchange is bound to the channel below: SCRAM's -PLUS variants (RFC 5802 §6). */
-  readonly channelBinding?: boolean;
+  /**
+   * Whether the exchange is bound to the channel below: `true` by whatever type both sides have, as SCRAM's -PLUS variants
+   * are (RFC 5802 §6), or by this one type alone, as the name of the mechanism says.
+   */
+  readonly channelBinding?: boolean | ChannelBindingType;
   /** True when it allows proxying: its messages can carry an authorization identity (RFC 4422 §3.4.1). */
   readonly authzid?: boolean;
   /** True when it needs the server's name: without `host` it is neither offered nor used. */
@@ -65,12 +69,12 @@ export interface MechanismInfo {
   readonly needsProtection?: boolean;
   /** True for what is here for the servers that still need it; used and offered only when named. */
   readonly obsolete?: boolean;
-  /** Strongest security layer in bits, 0 for none. Default 0. */
+  /** Strongest security layer it can bring, in bits; 0 for none. Default 0. */
   readonly maxSsf?: number;
   /** Orders mechanisms of equal strength, higher first: bits of the hash. Default 0. */
   readonly rank?: number;
-  /** What the client half asks the application for, so that it can be known beforehand. */
-  readonly needs?: CredentialKind;
+  /** What the client half asks the application for, so that it can be known beforehand: a kind of ours, or its own. */
+  readonly needs?: CredentialKind | CredentialNeed;
   /** Where it is specified: `RFC 4616`. */
   readonly source: string;
 }
@@ -105,6 +109,8 @@ export interface ServerOutcome {
   readonly authzid?: string | undefined;
   /** Additional data with success (RFC 4422 §3.6). */
   readonly data?: Uint8Array | undefined;
+  /** The security layer that both sides agreed on, within `ctx.protection`; left out: none. */
+  readonly layer?: SecurityLayer | undefined;
   /** Names the credentials themselves allow to act as, beyond `authcid`: a token's, a certificate's. */
   readonly mayActAs?: readonly string[] | undefined;
 }
@@ -176,6 +182,8 @@ export interface MechanismContext {
   readonly host: string | undefined;
   readonly port: number | undefined;
   readonly limits: Limits;
+  /** Within which the mechanism may agree to a security layer; one that cannot reach `minSsf` fails (RFC 4422 §3.7). */
+  readonly protection: LayerBounds;
   /** `count` fresh octets, 1 to 65536. Tests inject them here. */
   random(count: number): Uint8Array;
   /** A fresh nonce: 24 printable characters without a comma, 144 random bits (R-GEN-29). */
@@ -220,8 +228,16 @@ export interface ClientContext extends MechanismContext {
   readonly settings: ClientSettings;
   /** Asks the application. @throws {SASLFailure} `no-credentials`. */
   credentials<K extends CredentialKind>(kind: K): MaybePromise<CredentialKinds[K]>;
+  /**
+   * The same, for what the mechanism declares itself as its `needs`.
+   *
+   * @param about what the application has to know to answer, such as what the server wrote: shown to it as `request.about`.
+   */
+  credentials<T extends object>(need: CredentialNeed<T>, about?: Readonly<Record<string, unknown>>): MaybePromise<T>;
   /** Marks a message that success may answer. */
   final(message: Uint8Array): Final;
+  /** Says that from the success on this layer protects the connection; within {@link MechanismContext.protection}. */
+  layer(layer: SecurityLayer): void;
   /** Says to what type this exchange was bound, for the result. */
   bound(type: string): void;
 }

@@ -83,7 +83,9 @@ const mechanismShape = (): Shape<Mechanism> => ({
   setPassword: maybe(aFunction),
   dispose: maybe(aFunction),
   secrets: maybe(aPattern),
-  channelBinding: maybe(aBoolean),
+  channelBinding: maybe(
+    rule("true, false or a type of channel binding", (value) => aBoolean.fits(value) || aText.fits(value)),
+  ),
   authzid: maybe(aBoolean),
   needsHost: maybe(aBoolean),
   bindable: maybe(aBoolean),
@@ -91,8 +93,18 @@ const mechanismShape = (): Shape<Mechanism> => ({
   obsolete: maybe(aBoolean),
   maxSsf: maybe(rule("a whole number from 0", (value) => Number.isInteger(value) && (value as number) >= 0)),
   rank: maybe(rule("a finite number", Number.isFinite)),
-  needs: maybe(oneOf(kinds)),
+  needs: maybe(
+    rule(
+      `${oneOf(kinds).expected}, or what credentialNeed() makes`,
+      (value) => oneOf(kinds).fits(value) || isNeed(value),
+    ),
+  ),
 });
+
+function isNeed(value: unknown): boolean {
+  if (!isObject(value) || !aText.fits(value.kind) || !Array.isArray(value.fields)) return false;
+  return value.fields.every((names) => Array.isArray(names) && names.length > 0 && names.every(aText.fits));
+}
 
 const canonicalizerShape = (): Shape<Canonicalizer> => ({
   name: aText,

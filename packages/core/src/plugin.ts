@@ -21,7 +21,15 @@ export { secretProperties } from "./accounts.js";
 export type { CanonicalizeRequest, CanonicalizeRole, Canonicalizer } from "./canonicalize.js";
 export type { ChannelBinding, ChannelBindingType } from "./channel-binding.js";
 export { clientMechanism } from "./client.js";
-export type { CredentialKind, CredentialKinds, CredentialRequest } from "./credentials.js";
+export {
+  type CredentialKind,
+  type CredentialKinds,
+  type CredentialNeed,
+  type CredentialProvider,
+  type CredentialRequest,
+  credentialNeed,
+  needOf,
+} from "./credentials.js";
 export { md5, sha1, sha3_512, sha224, sha256, sha384, sha512 } from "./digests.js";
 export { asSASLError, SASLFailure, saslError } from "./errors.js";
 export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
@@ -30,6 +38,7 @@ export { concatBytes, equalBytes, wipe } from "./internal/bytes.js";
 export { formatGs2Header, type Gs2Header, parseGs2Header } from "./internal/gs2.js";
 export { isAsExpected, sameProperty } from "./internal/same-property.js";
 export { decodeUtf8, encodeUtf8 } from "./internal/text.js";
+export { type BufferProtection, type LayerBounds, noLayer, type SecurityLayer, securityLayer } from "./layer.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export {
   type ClientContext,
@@ -50,6 +59,7 @@ export {
   type ServerConversation,
   type ServerFacts,
   type ServerOutcome,
+  withServer,
 } from "./mechanism.js";
 export {
   type AccountStorePlugin,

@@ -91,7 +91,7 @@ describe("readPlugins", () => {
     ["has a half that is none", good({ client: {} }), "broken-shape", "x: mechanisms[0].client is an object; expected a function"],
     ["has a fraction of strength", good({ maxSsf: 0.5 }), "broken-shape", "x: mechanisms[0].maxSsf is 0.5; expected a whole number from 0"],
     ["has a rank that is no number", good({ rank: Number.NaN }), "broken-shape", "x: mechanisms[0].rank is NaN; expected a finite number"],
-    ["needs what nobody has", good({ needs: "pin" }), "broken-shape", 'x: mechanisms[0].needs is "pin"; expected "password", "scram", "token", "trace" or "identity"'],
+    ["needs what nobody has", good({ needs: "pin" }), "broken-shape", 'x: mechanisms[0].needs is "pin"; expected "password", "scram", "token", "trace" or "identity", or what credentialNeed() makes'],
     ["has a yes for true", good({ needsProtection: "yes" }), "broken-shape", 'x: mechanisms[0].needsProtection is "yes"; expected true or false'],
     ["has a text for a pattern", good({ secrets: "p=" }), "broken-shape", 'x: mechanisms[0].secrets is "p="; expected a regular expression'],
     ["has a property without a name", good({ properties: ["userPassword", ""] }), "broken-shape", 'x: mechanisms[0].properties is ["userPassword",""]; expected a list of names of properties'],

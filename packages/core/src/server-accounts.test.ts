@@ -111,9 +111,10 @@ describe("policy", () => {
       { secure: true, externalSsf: 256 },
       ["SCRAM-SHA-256", "X-LAYER"],
     ],
-    ["strength only a layer can give", { minSsf: 56 }, { secure: false }, ["X-LAYER"]],
+    ["strength only a layer can give", { minSsf: 56 }, { secure: false, layers: true }, ["X-LAYER"]],
+    ["a connection that can carry no layer", { minSsf: 56 }, { secure: false }, []],
     ["strength nobody can give", { minSsf: 256 }, secure, []],
-    ["no layer wanted", { minSsf: 56, maxSsf: 0 }, { secure: false }, []],
+    ["no layer wanted", { minSsf: 56, maxSsf: 0 }, { secure: false, layers: true }, []],
     ["a stricter connection", {}, { secure: true, policy: { require: ["mutualAuth"] } }, ["SCRAM-SHA-256", "X-LAYER"]],
     [
       "a laxer connection",

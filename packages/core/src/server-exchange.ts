@@ -9,6 +9,7 @@ import { SASLFailure, saslError } from "./errors.js";
 import { Identity } from "./identity.js";
 import type { SASLReply } from "./interface.js";
 import { BaseContext } from "./internal/context.js";
+import type { LayerBounds } from "./layer.js";
 import type {
   ExternalIdentity,
   Heard,
@@ -19,9 +20,9 @@ import type {
 } from "./mechanism.js";
 import { chain, Patience } from "./patience.js";
 import type { Digest, MaybePromise } from "./runtime/contract.js";
-import type { SASLServer, ServerConnection } from "./server.js";
+import { channelOf, type SASLServer, type ServerConnection } from "./server.js";
 import type { ServerResult } from "./session.js";
-import { usualSsf } from "./strength.js";
+import { layerBounds } from "./strength.js";
 
 const empty = /* @__PURE__ */ new Uint8Array(0);
 
@@ -59,6 +60,10 @@ export class ServerExchange extends BaseContext implements ServerContext {
   }
   get requireChannelBinding(): boolean {
     return this.#server.policy(this.#connection).channelBinding === "require";
+  }
+  get protection(): LayerBounds {
+    const connection = this.#connection;
+    return layerBounds(this.#server.policy(connection), channelOf(connection), this.limits.maxLayerBytes);
   }
   get external(): ExternalIdentity | undefined {
     return this.#connection.external;
@@ -115,10 +120,10 @@ export class ServerExchange extends BaseContext implements ServerContext {
     // Once more, whether policy still wants this mechanism on the connection as it is now (R-GEN-26).
     const now = this.#server.choose(this.mechanism.name, this.#connection);
     if (typeof now === "string") throw saslError(now, "this mechanism is not offered on this connection any more");
-    const { secure, externalSsf = usualSsf(secure) } = this.#connection;
-    if (!(externalSsf >= (this.#server.policy(this.#connection).minSsf ?? 0))) {
-      throw new SASLFailure("mechanism-too-weak", "no security layer was agreed on"); // no mechanism brings one yet
-    }
+    const { minSsf, maxSsf } = this.protection;
+    const ssf = outcome.layer?.ssf ?? 0;
+    if (!(ssf >= minSsf)) throw new SASLFailure("mechanism-too-weak", "no sufficient security layer was agreed on");
+    if (ssf > maxSsf) throw new TypeError(`${this.mechanism.name} agreed to a layer that may not be`);
     return chain(this.#identity.admit(outcome, this.channelBindingUsed), (result) =>
       chain(this.#patience.answer(this.#connection.admit?.(result)), () => result),
     );

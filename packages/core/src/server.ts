@@ -22,6 +22,7 @@ import {
   compareStrength,
   isWeaker,
   type MechanismPolicy,
+  type Protected,
   type Strength,
   shortcoming,
   strengthOf,
@@ -140,6 +141,8 @@ export interface ServerConnection {
    * use has at least, and 0 for another.
    */
   readonly externalSsf?: number | undefined;
+  /** Whether a security layer can be put on the connection after the success. Default false. */
+  readonly layers?: boolean | undefined;
   /**
    * The protocol's last word, before success is told: throws a SASLError for an identity that cannot be used on this
    * connection, such as one of another host than the stream is to.
@@ -271,7 +274,7 @@ export class SASLServer {
   #objection(mechanism: Mechanism, connection: ServerConnection): SASLErrorCode | undefined {
     const policy = this.policy(connection);
     const { requireEncryption = true, minStrength, channelBinding = "prefer" } = policy;
-    const { external, secure, externalSsf = usualSsf(secure) } = connection;
+    const { external } = connection;
     const { anonymous, tokens, host } = this.#options;
     if (mechanism.needsHost && (connection.host ?? host) === undefined) return "mechanism-unsupported";
     if (mechanism.possible && !mechanism.possible({ external, anonymous, verifiesTokens: tokens !== undefined })) {
@@ -279,16 +282,22 @@ export class SASLServer {
     }
     if (mechanism.needsProtection && requireEncryption && !connection.secure) return "channel-not-protected";
     if (minStrength && isWeaker(strengthOf(mechanism), minStrength)) return "mechanism-too-weak";
-    if (shortcoming(mechanism, policy, externalSsf)) return "mechanism-too-weak";
+    if (shortcoming(mechanism, policy, channelOf(connection))) return "mechanism-too-weak";
     if (mechanism.channelBinding) {
-      const able = channelBinding !== "disable" && (connection.channelBinding?.types.length ?? 0) > 0;
-      return able ? undefined : "mechanism-unsupported";
+      const { types = [] } = connection.channelBinding ?? {};
+      const able = mechanism.channelBinding === true ? types.length > 0 : types.includes(mechanism.channelBinding);
+      return able && channelBinding !== "disable" ? undefined : "mechanism-unsupported";
     }
     return channelBinding === "require" ? "mechanism-too-weak" : undefined;
   }
 }
 
 const channelBindings: readonly unknown[] = ["disable", "prefer", "require", undefined];
+
+/** A connection, as far as its protection goes. @internal */
+export function channelOf({ secure, externalSsf = usualSsf(secure), layers = false }: ServerConnection): Protected {
+  return { externalSsf, layers };
+}
 
 /** What a program without types might say, and what would silently switch a point off. */
 function checkPolicy(policy: ServerPolicy | undefined): void {

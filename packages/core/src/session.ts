@@ -7,6 +7,7 @@
 import { Cutoff } from "./cutoff.js";
 import { isSASLError, type SASLError, SASLFailure, saslError } from "./errors.js";
 import type { SASLInterface, SASLReply } from "./interface.js";
+import type { SecurityLayer } from "./layer.js";
 import { type Heard, isMechanismName, type Mechanism } from "./mechanism.js";
 import { unable } from "./patience.js";
 import type { SASLServer, ServerConnection, ServerEvent } from "./server.js";
@@ -21,6 +22,8 @@ export interface ServerResult {
   /** Canonical; whom to act as, equal to `authcid` unless somebody else was asked for and allowed. */
   readonly authzid: string;
   readonly channelBinding: string | undefined;
+  /** The security layer that protects what follows the success; who owns the connection puts it there. */
+  readonly layer: SecurityLayer | undefined;
   /**
    * Of the account of `authzid`, the properties that `ServerOptions.properties` names, as far as it has them; without a
    * prototype. No other property ever leaves the exchange (R-CAN-04).
@@ -62,6 +65,10 @@ export class SASLServerSession implements SASLInterface {
 
   get secure(): boolean {
     return this.#connection.secure;
+  }
+
+  get layers(): boolean {
+    return this.#connection.layers === true;
   }
 
   /** Set from the moment `success` was replied. */

@@ -54,6 +54,10 @@ export class SASLStateMachine implements SASLInterface {
     return this.#wire.secure === true;
   }
 
+  get layers(): boolean {
+    return this.#wire.layers === true;
+  }
+
   /** True once something has gone out to the peer. */
   get begun(): boolean {
     return this.#begun;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { type LayerBounds, noLayer } from "./layer.js";
 import type { MechanismInfo, SecurityFlag } from "./mechanism.js";
 
 /** From weak to strong. A failed mechanism never leads to one of a weaker class. */
@@ -38,22 +39,41 @@ export interface MechanismPolicy {
    * of the mechanism on top of it. Default 0.
    */
   readonly minSsf?: number | undefined;
-  /** Strongest security layer to agree to, in bits; 0 for none. Default: any. */
+  /**
+   * Strongest security layer to agree to, in bits; 0 for none, 1 for integrity alone. Default: any on a channel that does not
+   * reach `minSsf` or is worth nothing itself, none on another: what is encrypted already gains little from a second time.
+   */
   readonly maxSsf?: number | undefined;
 }
 
-/**
- * Why a mechanism falls short of a policy; `undefined` when it does not (R-GEN-26).
- *
- * @param externalSsf strength of the channel itself, in bits.
- */
-export function shortcoming(info: MechanismInfo, policy: MechanismPolicy, externalSsf: number): string | undefined {
-  const { require = [], forbid = [], minSsf = 0, maxSsf = Number.POSITIVE_INFINITY } = policy;
+/** A connection, as far as its protection goes. */
+export interface Protected {
+  /** Strength of the channel itself, in bits. */
+  readonly externalSsf: number;
+  /** Whether a security layer can be put on it. */
+  readonly layers: boolean;
+}
+
+/** What a policy wants of a security layer on a connection, and what it allows (RFC 4422 §3.7, §6.1.2). */
+export function layerBounds(
+  { minSsf = 0, maxSsf }: MechanismPolicy,
+  { externalSsf, layers }: Protected,
+  maxInput: number = noLayer.maxInput,
+): LayerBounds {
+  const enough = externalSsf >= minSsf;
+  const most = maxSsf ?? (enough && externalSsf > 0 ? 0 : Number.POSITIVE_INFINITY);
+  return { minSsf: enough ? 0 : minSsf, maxSsf: layers ? most : 0, maxInput };
+}
+
+/** Why a mechanism falls short of a policy on a connection; `undefined` when it does not (R-GEN-26). */
+export function shortcoming(info: MechanismInfo, policy: MechanismPolicy, connection: Protected): string | undefined {
+  const { require = [], forbid = [], minSsf = 0 } = policy;
   const lacking = require.find((flag) => !info.security.includes(flag));
   if (lacking) return `does not have ${lacking}`;
   const banned = forbid.find((flag) => info.security.includes(flag));
   if (banned) return `has ${banned}`;
-  const ssf = Math.max(externalSsf, Math.min(info.maxSsf ?? 0, maxSsf));
+  const layer = Math.min(info.maxSsf ?? 0, layerBounds(policy, connection).maxSsf);
+  const ssf = Math.max(connection.externalSsf, layer);
   return !(ssf >= minSsf) ? `${ssf} bits of protection are less than ${minSsf}` : undefined;
 }
 

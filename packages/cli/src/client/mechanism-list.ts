@@ -4,6 +4,7 @@
  * @module
  */
 import { type Credentials, clientMechanism, type Mechanism, type SASLMechanism } from "sasl-core";
+import { needOf } from "sasl-core/plugin";
 import { type CommandError, usageError } from "../errors.js";
 import { knownMechanisms, mechanismNamed } from "../known-mechanisms.js";
 import { nearest } from "../nearest.js";
@@ -48,11 +49,17 @@ export function unknownMechanism(name: string, known: readonly Mechanism[]): Com
   return usageError(`no mechanism ${JSON.stringify(name.slice(0, 40))} is known; ${advice}`);
 }
 
-/** Whether a secret of this kind can be of use. */
+/** Whether a secret of this kind can be of use; what a person types is a password, whatever a mechanism calls it. */
 export function needsSecret(mechanisms: readonly Mechanism[], kind: "password" | "token"): boolean {
-  return mechanisms.some(({ needs }) =>
-    kind === "token" ? needs === "token" : needs === "password" || needs === "scram",
-  );
+  return mechanisms.some((each) => {
+    const secret = secretOf(each);
+    return secret !== undefined && (kind === "token") === (secret === "token");
+  });
+}
+
+/** The field of the credentials that holds what a person would type. */
+function secretOf({ needs }: Mechanism): string | undefined {
+  return needs === undefined ? undefined : needOf(needs).secret;
 }
 
 /**
@@ -67,5 +74,11 @@ export function withCredentials(
   jid: string | undefined,
 ): SASLMechanism[] {
   const forTokens = jid === undefined ? credentials : { ...credentials, username: jid };
-  return mechanisms.map((each) => clientMechanism([each], each.needs === "token" ? forTokens : credentials));
+  return mechanisms.map((each) => {
+    const { needs } = each;
+    if (needs === "token") return clientMechanism([each], forTokens);
+    const secret = secretOf(each);
+    const typed = secret === undefined || secret in credentials ? {} : { [secret]: credentials.password };
+    return clientMechanism([each], { ...credentials, ...typed });
+  });
 }

@@ -81,7 +81,7 @@ function describe(mechanism: Mechanism, plugin: string | undefined): Description
     flow,
     strength: strengthOf(mechanism),
     flags: security,
-    channelBinding,
+    channelBinding: channelBinding !== false,
     needsProtection,
     obsolete: mechanism.obsolete ?? false,
     maxSsf: mechanism.maxSsf ?? 0,

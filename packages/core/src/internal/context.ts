@@ -2,6 +2,7 @@
 
 import { randomBytes } from "#runtime";
 import { SASLFailure, saslError } from "../errors.js";
+import type { LayerBounds } from "../layer.js";
 import type { Limits } from "../limits.js";
 import type { Heard, MechanismContext, MechanismInfo } from "../mechanism.js";
 import type { Digest, MaybePromise } from "../runtime/contract.js";
@@ -41,6 +42,7 @@ export abstract class BaseContext implements MechanismContext {
   readonly bytes: MechanismContext["bytes"] = encodeUtf8;
   readonly fail: MechanismContext["fail"] = saslError;
   readonly #shared: ContextSettings;
+  abstract readonly protection: LayerBounds;
   #atEnd: ((ok: boolean) => void)[] | undefined;
   #outcome: boolean | undefined;
 

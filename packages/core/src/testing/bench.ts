@@ -9,9 +9,10 @@ import type { CredentialProvider } from "../credentials.js";
 import { isSASLError } from "../errors.js";
 import type { SASLInterface, SASLReply } from "../interface.js";
 import type { Mechanism } from "../mechanism.js";
-import { SASLServer, type ServerConnection, type ServerEvent, type ServerOptions } from "../server.js";
+import { channelOf, SASLServer, type ServerConnection, type ServerEvent, type ServerOptions } from "../server.js";
 import type { SASLServerSession } from "../session.js";
 import { SASLStateMachine } from "../state-machine.js";
+import { layerBounds } from "../strength.js";
 import { type TraceEvent, tracer } from "../trace.js";
 import { ComplianceFailure, expect, messageOf, within } from "./checks.js";
 import { chance } from "./random.js";
@@ -134,6 +135,7 @@ export class Bench {
     const { host, service, port, prepare } = this.options.server;
     const binding: ChannelBinding | undefined = this.options.connection?.channelBinding;
     const settings: ClientSettings = {
+      protection: layerBounds(this.options.server.policy ?? {}, channelOf(this.connection())),
       host,
       service,
       port,
@@ -218,6 +220,7 @@ export class Bench {
     };
     return {
       secure: session.secure,
+      layers: session.layers,
       initiate: (name, payload) => say("initial", payload, (arrives) => session.initiate(name, arrives)),
       respond: (payload) => say("response", payload, (arrives) => session.respond(arrives as Uint8Array)),
       abort: () => session.abort(),

@@ -8,7 +8,8 @@ import { clientMechanism } from "../client.js";
 import type { Credentials } from "../credentials.js";
 import { AuthenticationFailure, isSASLError, SASLFailure } from "../errors.js";
 import type { SASLInterface, SASLReply } from "../interface.js";
-import { equalBytes } from "../internal/bytes.js";
+import { concatBytes, equalBytes } from "../internal/bytes.js";
+import type { SecurityLayer } from "../layer.js";
 import type { ClientContext, Mechanism, MechanismContext, ServerContext } from "../mechanism.js";
 import { memoryAccounts } from "../memory-accounts.js";
 import { objectionToMechanism } from "../plugin-shape.js";
@@ -119,9 +120,35 @@ async function checkSuccess({ bench, mechanism, seed }: Subject): Promise<void> 
       `the client is bound to ${outcome?.channelBinding}, the server to ${bound}`,
     );
     expect(
-      (bound !== undefined) === (mechanism.channelBinding === true),
+      (bound !== undefined) === Boolean(mechanism.channelBinding),
       "channelBinding says something else than the exchange",
     );
+    await checkLayers(outcome?.layer, session.result?.layer, mechanism.maxSsf ?? 0);
+  }
+}
+
+/** Both ends have the same layer or none, within what the mechanism says of itself, and hear each other through it. */
+async function checkLayers(
+  client: SecurityLayer | undefined,
+  server: SecurityLayer | undefined,
+  maxSsf: number,
+): Promise<void> {
+  expect(
+    client?.ssf === server?.ssf,
+    `the client has a layer of ${client?.ssf} bits, the server one of ${server?.ssf}`,
+  );
+  if (client === undefined || server === undefined) return;
+  expect(client.ssf <= maxSsf, `the layer has ${client.ssf} bits, and maxSsf is ${maxSsf}`);
+  for (const [from, to] of [
+    [client, server],
+    [server, client],
+  ] as const) {
+    for (const length of [1, 1000, Math.min(from.maxOutput + 1, 200_000)]) {
+      const plain = new Uint8Array(length).fill(length);
+      const heard = concatBytes(...(await to.decode(await from.encode(plain))));
+      expect(equalBytes(plain, heard), `${length} octets did not come through the security layer as they were`);
+    }
+    expect(to.whole, "a frame is left incomplete");
   }
 }
 
@@ -508,7 +535,7 @@ async function checkReplay({ bench, mechanism, seed }: Subject): Promise<void> {
     const other = second.messages[i]?.payload;
     return from === "server" && payload && (other === undefined || !equalBytes(payload, other));
   });
-  const proves = mechanism.security.includes("noPlaintext") && ["password", "scram"].includes(mechanism.needs ?? "");
+  const proves = mechanism.security.includes("noPlaintext") && ["password", "scram"].includes(String(mechanism.needs));
   if (!fresh && !proves) return; // whoever has the message has the credentials
   const session = bench.server({ seed: seed ^ 6 }).session(bench.connection());
   const code = await codeOf(
