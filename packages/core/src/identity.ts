@@ -132,14 +132,14 @@ export class Identity {
     authcid: string,
     authzid: string,
     properties: AccountProperties,
-    { layer }: ServerOutcome,
+    { layer, credential }: ServerOutcome,
     channelBinding: string | undefined,
   ): ServerResult {
     if (this.#server.options().requireAccount && properties === noProperties && authcid !== this.#anonymous) {
       throw saslError("refused", "the identity has no account", { detail: "unknown user" });
     }
     const { name: mechanism } = this.#exchange.mechanism;
-    return { mechanism, authcid, authzid, channelBinding, layer, properties: this.#wanted(properties) };
+    return { mechanism, authcid, authzid, channelBinding, layer, credential, properties: this.#wanted(properties) };
   }
 
   get #anonymous(): string | undefined {
@@ -237,6 +237,7 @@ export class Identity {
       scheme: passwordSchemes?.find(makesHashes),
       iterations,
       prepare,
+      name,
     });
     if (missing) await accounts.store(name, missing.changes, missing.expected);
   }

@@ -113,6 +113,8 @@ export interface ServerOutcome {
   readonly layer?: SecurityLayer | undefined;
   /** Names the credentials themselves allow to act as, beyond `authcid`: a token's, a certificate's. */
   readonly mayActAs?: readonly string[] | undefined;
+  /** Which of the account's credentials it was, where it has several of a kind: a name for it, never a secret. */
+  readonly credential?: string | undefined;
 }
 
 /** A mechanism: its description and one or two halves. Holds no state of an exchange. */
@@ -162,6 +164,8 @@ export interface Mechanism extends MechanismInfo {
 
 /** What `setPassword` can ask for. */
 export interface PasswordContext {
+  /** Canonical name of the account, where who sets the password said it: for what is made from both. */
+  readonly name?: string | undefined;
   /** Whether the password itself may be stored; only where somebody asked for that. */
   readonly plaintext: boolean;
   /** Iterations of new SCRAM verifiers, at least 4096. */

@@ -24,6 +24,8 @@ export interface ServerResult {
   readonly channelBinding: string | undefined;
   /** The security layer that protects what follows the success; who owns the connection puts it there. */
   readonly layer: SecurityLayer | undefined;
+  /** Which of the account's credentials it was, where the mechanism tells several apart: the id of a token. */
+  readonly credential?: string | undefined;
   /**
    * Of the account of `authzid`, the properties that `ServerOptions.properties` names, as far as it has them; without a
    * prototype. No other property ever leaves the exchange (R-CAN-04).

@@ -14,6 +14,11 @@ import { saslprep } from "./text/saslprep.js";
 
 /** Options of {@link passwordChange} and {@link setPassword}. */
 export interface PasswordOptions {
+  /**
+   * Canonical name of the account, for mechanisms that make what they store from name and password: without it they make
+   * nothing. {@link setPassword} knows it.
+   */
+  readonly name?: string | undefined;
   /** The mechanisms that should work with the password. */
   readonly mechanisms: readonly Mechanism[];
   /** Makes the one-way hash for PLAIN and LOGIN where nothing else is kept that they can use. Default: none is made. */
@@ -75,7 +80,7 @@ export async function setPassword(
   expected?: AccountProperties | null,
 ): Promise<PasswordChange | undefined> {
   if (accounts.store === undefined) throw new SASLFailure("mechanism-unsupported", "this account store cannot write");
-  const change = await passwordChange(password, options);
+  const change = await passwordChange(password, { ...options, name });
   const served = options.mechanisms.some((each) => each.setPassword && !change.unserved.includes(each.name));
   if (password !== undefined && !served) {
     throw new SASLFailure("no-credentials", "none of the mechanisms can work with what may be stored");
@@ -95,9 +100,9 @@ async function preparedPassword(password: string, prepare: Prepare = "saslprep")
 }
 
 function contextFor(options: PasswordOptions): PasswordContext {
-  const { plaintext = false, iterations = usualIterations, scheme, random = randomBytes } = options;
+  const { name, plaintext = false, iterations = usualIterations, scheme, random = randomBytes } = options;
   if (!Number.isInteger(iterations) || iterations < 4096) throw new RangeError("iterations must be at least 4096");
-  return { plaintext, iterations, random, hashPassword: (password) => scheme?.hash(password) };
+  return { name, plaintext, iterations, random, hashPassword: (password) => scheme?.hash(password) };
 }
 
 /**

@@ -553,6 +553,7 @@ async function checkSetPassword({ bench, mechanism, options, seed }: Subject): P
   const password = (typeof credentials === "object" ? credentials.password : undefined) ?? "correct horse";
   const random = chance(seed).bytes;
   const given = {
+    name: bench.identity,
     mechanisms: [mechanism],
     scheme: server.passwordSchemes?.find(makesHashes),
     iterations: 4096,

@@ -67,7 +67,14 @@ async function write(
   const { plaintext = false, iterations, prep } = options;
   const mechanisms = chosen(options, withPlugins(plugins.mechanisms));
   const password = await newPassword(options, `New password of ${oneLine(name)}:`, io);
-  const change = await changeFor(password, { mechanisms, scheme: argon2id, iterations, plaintext, prepare: prep });
+  const change = await changeFor(password, {
+    name,
+    mechanisms,
+    scheme: argon2id,
+    iterations,
+    plaintext,
+    prepare: prep,
+  });
   if (change.unserved.length > 0) {
     const names = change.unserved.join(", ");
     throw usageError(`${names}: needs the password itself, which --plaintext stores; nothing was written`);
