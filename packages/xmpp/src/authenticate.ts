@@ -25,7 +25,7 @@ import type { ElementTransport } from "./transport.js";
  * @throws {AuthenticationFailure} the credentials were turned down.
  * @throws {SASLFailure} everything else; when it came from the server, `opaqueError` holds an `XMPPFailure`.
  */
-export function authenticate<E>(
+export async function authenticate<E>(
   transport: ElementTransport<E>,
   features: E,
   mechanisms: readonly SASLMechanism[],
@@ -33,10 +33,12 @@ export function authenticate<E>(
 ): Promise<AuthenticationResult> {
   const { mechanisms: offered, bindingTypes } = offerOf(features, transport.adapter);
   const client = new SASLClient(transport, options.limits);
-  return authenticateOver(client, offered, mechanisms, {
+  const result = await authenticateOver(client, offered, mechanisms, {
     ...options,
     service: options.service ?? "xmpp",
     channelBinding: options.channelBinding ?? transport.channelBinding,
     serverBindingTypes: options.serverBindingTypes ?? bindingTypes,
   });
+  if (result.layer) transport.protect?.(result.layer); // RFC 6120 §6.6: right behind the ">" of success
+  return result;
 }

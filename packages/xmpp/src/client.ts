@@ -39,6 +39,10 @@ export class SASLClient<E> implements SASLInterface {
     return this.#transport.secure;
   }
 
+  get layers(): boolean {
+    return this.#transport.protect !== undefined;
+  }
+
   initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
     return this.#exclusive("auth", optionalText(payload), { mechanism });
   }

@@ -10,6 +10,7 @@ import {
   type SASLInterface,
   type SASLReply,
   type ServeOutcome,
+  type ServerResult,
 } from "sasl-core";
 import { encodeBase64 } from "sasl-core/plugin";
 import { isElement, type XMLAdapter } from "./element.js";
@@ -25,6 +26,8 @@ export interface ServedSession extends SASLInterface {
   abort(reason?: SASLFailure): Promise<SASLReply>;
   /** Told of an attempt that was turned down before a mechanism began. */
   refuse?(mechanism: string, reason: SASLFailure): void;
+  /** What is known after `success` was replied; of it, the security layer. */
+  readonly result?: Pick<ServerResult, "layer"> | undefined;
 }
 
 /** What {@link serve} may be told. */
@@ -46,7 +49,8 @@ export type XMPPServeOutcome<E> = ServeOutcome & {
 
 /**
  * Runs one exchange. When it resolves, `success` or `failure` has been sent, unless the outcome has a `next`; after success
- * the stream is to be restarted by both sides (RFC 6120 §6.4.6).
+ * the stream is to be restarted by both sides (RFC 6120 §6.4.6). A security layer is on it then; a session that may agree on
+ * one needs a transport that can carry it.
  *
  * @param transport delivers what the client says next; it rejects for a lost stream and for a stanza, which closes it.
  * @param session a fresh or used session of this connection; a later exchange starts anew in it.
@@ -75,7 +79,10 @@ export async function serve<E>(
     }
     try {
       if (reply.state === "success") {
-        await send("success", optionalText(reply.payload));
+        const sent = send("success", optionalText(reply.payload));
+        // RFC 6120 §6.6: right behind its ">", also while that waits to go out.
+        if (session.result?.layer) transport.protect?.(session.result.layer);
+        await sent;
         return { ok: true };
       }
       await send("challenge", encodeBase64(reply.payload));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChannelBinding } from "sasl-core";
+import type { ChannelBinding, SecurityLayer } from "sasl-core";
 import type { XMLAdapter } from "./element.js";
 
 /** A stream of elements. `E` is the element type of the application's XML library. */
@@ -14,6 +14,12 @@ export interface ElementTransport<E> {
   readonly secure: boolean;
   /** What this connection can be bound to. */
   readonly channelBinding?: ChannelBinding | undefined;
+  /**
+   * Puts the security layer that a mechanism agreed on below the stream, from the next octet on in both directions
+   * (RFC 6120 §6.6): `authenticate` and `serve` call it right after `success`, before either end starts the stream anew.
+   * Left out where there can be none, as over WebSocket; then none is agreed on.
+   */
+  readonly protect?: ((layer: SecurityLayer) => void) | undefined;
   /** Sends one child element of the stream. */
   send(element: E): void | Promise<void>;
   /**

@@ -81,7 +81,8 @@ export class SocketStream<E = Element> extends ClientStream<E> {
   async #upgrade(options: ConnectionOptions): Promise<void> {
     const { adapter, features } = this;
     if (features === undefined) throw new TypeError("open the stream first");
-    if (this.socket instanceof TLSSocket) throw new TypeError("the stream is protected already");
+    if (this.socket instanceof TLSSocket || this.protect === undefined)
+      throw new TypeError("the stream is protected already");
     if (discover(features, adapter).startTLS === undefined) {
       throw new SASLFailure("channel-not-protected", "the server does not offer STARTTLS");
     }

@@ -4,12 +4,14 @@
  * @module
  */
 import type { Duplex } from "node:stream";
-import { SASLFailure } from "sasl-core";
+import { SASLFailure, type SecurityLayer } from "sasl-core";
+import { asSASLError, encodeUtf8 } from "sasl-core/plugin";
 import type { Attributes, XMLAdapter } from "../element.js";
 import { NS_CLIENT, NS_STREAM } from "../namespaces.js";
 import { escapeXML } from "../stream/conditions.js";
 import { authenticatedXMLLimits, type Framing, type StreamEvent, type XMLLimits } from "../stream/framing.js";
 import { XMLStreamReader } from "../stream/reader.js";
+import { InOrder } from "./in-order.js";
 
 /** How long the other side may take to close its end, in milliseconds. */
 const LINGER_MS = 2000;
@@ -22,6 +24,13 @@ type OwnedSocket = Duplex & { [owner]?: SocketFraming<unknown> | undefined };
 interface Waiter<E> {
   resolve(event: StreamEvent<E>): void;
   reject(error: unknown): void;
+}
+
+/** A security layer at work. */
+interface Protection {
+  readonly layer: SecurityLayer;
+  readonly inbound: InOrder<readonly Uint8Array[]>;
+  readonly outbound: InOrder<Uint8Array>;
 }
 
 /** Limits other than the defaults, before and after authentication. */
@@ -46,6 +55,7 @@ export class SocketFraming<E> implements Framing<E> {
   #ended = false;
   /** TLS has the socket; nothing in the clear may be written any more. */
   #released = false;
+  #protection: Protection | undefined;
 
   constructor(socket: Duplex, adapter: XMLAdapter<E>, limits: FramingLimits = {}) {
     this.#socket = socket;
@@ -78,7 +88,20 @@ export class SocketFraming<E> implements Framing<E> {
 
   write(xml: string): void | Promise<void> {
     const socket = this.#socket;
-    if (this.#released || !socket.writable || socket.write(xml)) return;
+    if (this.#released || !socket.writable) return;
+    if (this.#protection === undefined) {
+      socket.write(xml);
+      return this.#drained();
+    }
+    const { layer, outbound } = this.#protection;
+    outbound.add(() => layer.encode(encodeUtf8(xml)));
+    return outbound.idle ? this.#drained() : outbound.whenIdle().then(() => this.#drained());
+  }
+
+  /** Resolves when the socket takes more. */
+  #drained(): void | Promise<void> {
+    const socket = this.#socket;
+    if (socket.destroyed || !socket.writableNeedDrain) return;
     return new Promise((resolve) => {
       const done = () => {
         socket.off("drain", done).off("close", done);
@@ -103,6 +126,18 @@ export class SocketFraming<E> implements Framing<E> {
     return some;
   }
 
+  protect(layer: SecurityLayer): void {
+    if (this.#protection) throw new TypeError("there is a security layer already");
+    const broken = (error: unknown) => this.#broken(error);
+    this.#protection = {
+      layer,
+      inbound: new InOrder((texts: readonly Uint8Array[]) => this.#take(...texts), broken),
+      outbound: new InOrder((frames: Uint8Array) => this.#send(frames), broken),
+    };
+    const rest = this.#reader?.takeRest();
+    if (rest?.length) this.feed(rest);
+  }
+
   /** Half-closes; what the other side still says is read and dropped, for a while. */
   end(): void {
     if (this.#ended) return;
@@ -116,7 +151,11 @@ export class SocketFraming<E> implements Framing<E> {
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     timer.unref();
     socket.once("close", () => clearTimeout(timer));
-    socket.end();
+    if (this.#protection?.outbound.idle === false) {
+      void this.#protection.outbound.whenIdle().then(() => socket.end());
+    } else {
+      socket.end();
+    }
     this.fail(new SASLFailure("connection-lost", "the stream is closed"));
     socket.resume();
   }
@@ -150,10 +189,32 @@ export class SocketFraming<E> implements Framing<E> {
   feed(chunk: Uint8Array): void {
     if (this.#ended) return;
     this.heardAt = Date.now();
+    if (this.#protection === undefined) {
+      this.#take(chunk);
+      return;
+    }
+    const { layer, inbound } = this.#protection;
+    inbound.add(() => layer.decode(chunk));
+    if (!inbound.idle) this.#socket.pause(); // until that has been taken
+  }
+
+  #take(...chunks: readonly Uint8Array[]): void {
+    if (this.#ended) return;
     this.#reader ??= new XMLStreamReader(this.#adapter, this.#limits.limits);
-    this.#reader.push(chunk);
+    for (const chunk of chunks) this.#reader.push(chunk);
     if (this.#waiter) this.#pump();
     else this.#socket.pause(); // at most this chunk waits
+    if (this.#waiter && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #send(frames: Uint8Array): void {
+    if (this.#socket.writable) this.#socket.write(frames);
+  }
+
+  /** R-GEN-23: the connection goes, with everything that was not verified. */
+  #broken(error: unknown): void {
+    this.fail(asSASLError(error, "temporary", "the security layer failed") as SASLFailure);
+    this.#socket.destroy();
   }
 
   /** Nothing more will come, for this reason or one before. @internal */
@@ -172,7 +233,7 @@ export class SocketFraming<E> implements Framing<E> {
         setImmediate(() => this.#pump());
         return;
       }
-      if (event === undefined && this.#lost === undefined) return;
+      if (event === undefined && (this.#lost === undefined || this.#protection?.inbound.idle === false)) return;
       this.#waiter = undefined;
       if (event) waiter.resolve(event);
       else waiter.reject(this.#lost);

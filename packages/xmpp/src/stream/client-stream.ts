@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ChannelBinding, SASLFailure } from "sasl-core";
+import { type ChannelBinding, SASLFailure, type SecurityLayer } from "sasl-core";
 import { type Attributes, isElement, type XMLAdapter } from "../element.js";
 import { NS_STREAM } from "../namespaces.js";
 import type { ElementTransport } from "../transport.js";
@@ -47,6 +47,7 @@ export class ClientStream<E> implements ElementTransport<E> {
   #features: E | undefined;
   #opened = false;
   #closed = false;
+  #layered = false;
 
   constructor(parts: ClientStreamParts<E>, options: ClientStreamOptions) {
     this.parts = parts;
@@ -66,6 +67,18 @@ export class ClientStream<E> implements ElementTransport<E> {
   get channelBinding(): ChannelBinding | undefined {
     return this.#channelBinding;
   }
+
+  /** For `authenticate`: puts a security layer under the stream, once. `undefined` where the connection cannot carry one. */
+  get protect(): ((layer: SecurityLayer) => void) | undefined {
+    return this.parts.framing.protect && !this.#layered ? this.#protect : undefined;
+  }
+
+  /** RFC 6120 §6.3.6: nothing that was learnt before the layer counts any more. */
+  readonly #protect = (layer: SecurityLayer): void => {
+    this.parts.framing.protect?.(layer);
+    this.#layered = true;
+    this.secured(this.#channelBinding, this.#secure || layer.ssf > 1);
+  };
 
   /** The stream id the server gave. */
   get id(): string | undefined {
@@ -179,7 +192,7 @@ export class ClientStream<E> implements ElementTransport<E> {
     return failureOf(violation);
   }
 
-  /** For a subclass that puts TLS under the stream. @param secure whether it is known who is at the other end of it. */
+  /** For a subclass that puts TLS under the stream: what was learnt before is forgotten. @param secure whether it is known who is at the other end of it. */
   protected secured(channelBinding: ChannelBinding | undefined, secure: boolean): void {
     this.#secure = secure;
     this.#channelBinding = channelBinding;

@@ -12,7 +12,7 @@ import type { Framing } from "./framing.js";
  * What is known about a connection: what it can be bound to, its strength, whom a verified certificate stands for, the
  * peer's address, a policy of its own. See `ServerConnection` of `sasl-core`.
  */
-export type SecuredChannel = Partial<Omit<ServerConnection, "secure" | "successData" | "host">>;
+export type SecuredChannel = Partial<Omit<ServerConnection, "secure" | "successData" | "host" | "layers">>;
 
 /** What an `XMPPConnection` works on. */
 export interface XMPPConnectionParts<E> extends SecuredChannel {
@@ -66,7 +66,7 @@ export interface ConnectionEnd {
    * Why it ended. `undefined`: the client said that it leaves, or the program was done with it. `timed-out`;
    * `limit-exceeded`: too many attempts, or more than the limits of XML; `connection-lost`: the client is gone;
    * `channel-not-protected`: the handshake of TLS failed; `incorrect-encoding`, `unexpected-message`: it broke the rules of
-   * XML, of streams or of the order in them; `aborted`: it was ended from outside; `temporary`: a fault of the program.
+   * XML, of streams or of the order in them; `peer-not-verified`: what came did not verify in the security layer; `aborted`: it was ended from outside; `temporary`: a fault of the program.
    */
   readonly code: SASLErrorCode | undefined;
   readonly remote: string | undefined;

@@ -10,6 +10,7 @@ import {
   type SASLErrorCode,
   SASLFailure,
   type SASLServerSession,
+  type SecurityLayer,
   type ServerConnection,
   type ServerResult,
   saslError,
@@ -220,9 +221,9 @@ export class XMPPConnection<E> {
 
   get #connection(): ServerConnection {
     const { channelBinding, external, externalSsf, policy, remote = this.#parts.remote } = this.#channel;
-    const [secure, host] = [this.#secure, this.#host];
+    const [secure, host, layers] = [this.#secure, this.#host, this.#parts.framing.protect !== undefined];
     const admit = (result: ServerResult) => this.#admit(result);
-    return { secure, host, channelBinding, external, externalSsf, policy, remote, admit, successData: true };
+    return { secure, host, channelBinding, external, externalSsf, layers, policy, remote, admit, successData: true };
   }
 
   /** RFC 6120 §5.4. @returns false when the stream is over. */
@@ -289,6 +290,7 @@ export class XMPPConnection<E> {
     return {
       adapter,
       secure: this.#secure,
+      protect: framing.protect && ((layer) => this.#protect(layer)),
       send: (element) => this.#send(element),
       receive: async () => {
         const event = await framing.next();
@@ -297,6 +299,11 @@ export class XMPPConnection<E> {
         throw new StreamViolation("not-authorized", "an element before authentication"); // R-XMPP-13
       },
     };
+  }
+
+  #protect(layer: SecurityLayer): void {
+    this.#parts.framing.protect?.(layer);
+    this.#secure ||= layer.ssf > 1;
   }
 
   async #send(element: E): Promise<void> {

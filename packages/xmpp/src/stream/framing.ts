@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { SecurityLayer } from "sasl-core";
 import type { Attributes } from "../element.js";
 
 /** A stream header: attributes of `stream:stream` or `open`, and how the peer declared it. */
@@ -26,7 +27,7 @@ export interface Framing<E> {
    * The next event. Called once at a time.
    *
    * @throws {StreamViolation} the peer broke the rules of XML or of the framing, or a limit.
-   * @throws {SASLFailure} `connection-lost`.
+   * @throws {SASLFailure} `connection-lost`; `peer-not-verified` for what does not come through the security layer.
    */
   next(): Promise<StreamEvent<E>>;
   /** Sends a stream header. Attribute values are escaped here. */
@@ -43,6 +44,12 @@ export interface Framing<E> {
   restart(authenticated?: boolean): void;
   /** Throws away what was received and not yet reported; false when there was nothing. For STARTTLS (R-XMPP-20). */
   discard(): boolean;
+  /**
+   * Puts a security layer on the connection: for what is written from now on, and for every octet that has not been
+   * reported, whether it was received already or not (R-GEN-21). Called at most once, right after the element that ends
+   * the exchange. Left out: the connection cannot carry one.
+   */
+  protect?(layer: SecurityLayer): void;
   /** Ends the connection itself, after what was written has gone out. */
   end(): void;
   /** When the peer was heard last, in milliseconds of `Date.now()`, white space included. Left out: not known. */

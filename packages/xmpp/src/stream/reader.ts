@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { concatBytes } from "sasl-core/plugin";
 import type { XMLAdapter } from "../element.js";
 import { ByteQueue, isSpace } from "./byte-queue.js";
 import { StreamViolation } from "./conditions.js";
@@ -42,8 +43,8 @@ export class XMLStreamReader<E> {
   #inCData = false;
   /** The quote a tag stands in while its pieces come, if any. */
   #quote = "";
-  /** Set when octets behind `#text` are no UTF-8. */
-  #poisoned = false;
+  /** What follows `#text` when it is no UTF-8. */
+  #spoilt: Uint8Array | undefined;
   #closed = false;
   #restarted = false;
   #failure: StreamViolation | undefined;
@@ -81,8 +82,16 @@ export class XMLStreamReader<E> {
   discard(): void {
     this.#piece = this.#text = "";
     this.#bytes.clear();
-    this.#poisoned = false;
+    this.#spoilt = undefined;
     this.#reset();
+  }
+
+  /** What was received and not reported, octet for octet, and no longer to be read here: it is no XML yet (R-GEN-21). */
+  takeRest(): Uint8Array {
+    const text = new TextEncoder().encode(this.#piece + this.#text); // decoded strictly, so that this gives what was there
+    const rest = concatBytes(text, this.#spoilt ?? new Uint8Array(0), this.#bytes.take(this.#bytes.length));
+    this.discard();
+    return rest;
   }
 
   /**
@@ -137,7 +146,7 @@ export class XMLStreamReader<E> {
 
   /** Decodes up to the last `>`, so that no character is cut in two. */
   #decode(): boolean {
-    if (this.#poisoned) throw new StreamViolation("not-well-formed", "ill-formed UTF-8");
+    if (this.#spoilt) throw new StreamViolation("not-well-formed", "ill-formed UTF-8");
     this.#checkFirst(this.#bytes.first);
     const end = this.#bytes.lastIndexOf(GREATER) + 1;
     if (end === 0) {
@@ -151,8 +160,9 @@ export class XMLStreamReader<E> {
       this.#text = utf8.decode(bytes);
     } catch {
       // What comes before the fault is dealt with first, as if it had come alone.
-      this.#text = goodPart(bytes);
-      this.#poisoned = true;
+      const count = goodPart(bytes);
+      this.#text = utf8.decode(bytes.subarray(0, count));
+      this.#spoilt = bytes.slice(count);
       if (this.#text === "") throw new StreamViolation("not-well-formed", "ill-formed UTF-8");
     }
     return true;
@@ -290,10 +300,10 @@ function octets(text: string): number {
   return count;
 }
 
-/** What can be decoded, up to the last `>` before the first fault. */
-function goodPart(bytes: Uint8Array): string {
+/** How many octets can be decoded, up to the last `>` before the first fault. */
+function goodPart(bytes: Uint8Array): number {
   // U+FFFD takes the place of a fault, and is not what was there.
   const repaired = new TextEncoder().encode(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
   const fault = bytes.findIndex((octet, index) => octet !== repaired[index]);
-  return utf8.decode(bytes.subarray(0, bytes.subarray(0, fault).lastIndexOf(GREATER) + 1));
+  return bytes.subarray(0, fault).lastIndexOf(GREATER) + 1;
 }
