@@ -43,6 +43,7 @@ export default defineConfig({
         alias: {
           "#runtime": `${root}packages/core/src/runtime/web.ts`,
           "#soft-digests": `${root}packages/core/src/runtime/soft-digests-web.ts`,
+          "#soft-ciphers": `${root}packages/core/src/runtime/soft-ciphers-web.ts`,
         },
       }),
       packageProject("gssapi"),
