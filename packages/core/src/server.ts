@@ -9,6 +9,7 @@ import { randomBytes } from "#runtime";
 import type { AccountStore, PasswordScheme, PropertyName, TokenVerifier } from "./accounts.js";
 import type { Canonicalizer } from "./canonicalize.js";
 import type { ChannelBinding } from "./channel-binding.js";
+import { Claims } from "./claims.js";
 import { asSASLError, type SASLErrorCode } from "./errors.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
@@ -61,6 +62,8 @@ export interface ServerEvent {
   readonly authcid: string | undefined;
   readonly authzid: string | undefined;
   readonly channelBinding: string | undefined;
+  /** Strength of the security layer in bits; `undefined` where there is none. */
+  readonly ssf?: number | undefined;
   readonly remote: string | undefined;
   readonly code: SASLErrorCode | undefined;
   readonly detail: string | undefined;
@@ -158,6 +161,7 @@ export class SASLServer {
   readonly #options: ServerOptions;
   readonly #habits: ScramHabits;
   readonly #watch: Watch;
+  readonly #claims: Claims;
   readonly #mechanisms: ReadonlyMap<string, Mechanism>;
   /** Stands for all mechanisms when an account is looked up for all of them. */
   #every: Mechanism | undefined;
@@ -169,6 +173,7 @@ export class SASLServer {
     this.#options = options;
     this.limits = limitsFrom(options.limits);
     this.#watch = new Watch(this.limits.timeoutMs);
+    this.#claims = new Claims(this.limits.timeoutMs);
     this.#habits = new ScramHabits(options.secret ?? randomBytes(32), options.scramIterations);
     const able = options.mechanisms.filter((each) => each.server !== undefined).sort(compareStrength);
     this.#mechanisms = new Map(able.map((each) => [each.name, each]));
@@ -183,6 +188,11 @@ export class SASLServer {
   /** Looks after exchanges that wait. @internal */
   get watch(): Watch {
     return this.#watch;
+  }
+
+  /** Accounts that one exchange has for itself. @internal */
+  get claims(): Claims {
+    return this.#claims;
   }
 
   /** What unknown users are shown. @internal */

@@ -195,8 +195,8 @@ export class SASLServerSession implements SASLInterface {
     this.#exchange = undefined;
     exchange.finish();
     if (this.#server.options().onOutcome === undefined && this.#attempt === undefined) return;
-    const { mechanism, authcid, authzid, channelBinding } = result as ServerResult;
-    void this.#leave(this.#tell({ mechanism, authcid, authzid, channelBinding, detail }));
+    const { mechanism, authcid, authzid, channelBinding, layer } = result as ServerResult;
+    void this.#leave(this.#tell({ mechanism, authcid, authzid, channelBinding, ssf: layer?.ssf, detail }));
   }
 
   #over(failure: SASLError, mechanism?: string): ServerEvent | undefined {
@@ -215,11 +215,11 @@ export class SASLServerSession implements SASLInterface {
     found: Partial<ServerEvent> & Pick<ServerEvent, "mechanism" | "authcid" | "channelBinding" | "detail">,
   ): ServerEvent {
     const { onOutcome, service } = this.#server.options();
-    const { mechanism, authcid, authzid, channelBinding, code, detail } = found;
+    const { mechanism, authcid, authzid, channelBinding, ssf, code, detail } = found;
     const { remote } = this.#connection;
     const ok = code === undefined;
     // Name by name: to spread an object here took a quarter of a login.
-    const event: ServerEvent = { service, mechanism, ok, authcid, authzid, channelBinding, remote, code, detail };
+    const event: ServerEvent = { service, mechanism, ok, authcid, authzid, channelBinding, ssf, remote, code, detail };
     try {
       // A log that fails, now or later, must not decide who gets in.
       if (onOutcome) Promise.resolve(onOutcome(event) as unknown).catch(() => {});

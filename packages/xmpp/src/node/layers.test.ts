@@ -105,6 +105,7 @@ describe.each(strengths)("a security layer between client and listener: %s", (_,
     void stream.send(message("on the way out"));
     stream.close();
     expect(await ended(server)).toMatchObject({ code: undefined, secure: ssf > 1, result: { authcid: "alice" } });
+    expect(server.events).toMatchObject([{ ok: true, ssf }]);
     expect(server.errors).toEqual([]);
   });
 
