@@ -134,6 +134,10 @@ class ClientExchange extends BaseContext implements ClientContext {
     this.#machine = machine;
   }
 
+  get secure(): boolean {
+    return this.#machine.secure;
+  }
+
   get protection(): LayerBounds {
     return this.settings.protection ?? noLayer;
   }

@@ -65,7 +65,7 @@ export class Identity {
 
   update(account: Account, changes: AccountProperties, expected: AccountProperties): MaybePromise<boolean> {
     const { accounts } = this.#server.options();
-    this.#own(account);
+    this.own(account);
     if (accounts.store === undefined) return false;
     const written = this.#patience.ask("accounts cannot be written at present", () =>
       (accounts.store as NonNullable<AccountStore["store"]>)(account.name, changes, expected),
@@ -75,7 +75,7 @@ export class Identity {
 
   checkPassword(account: Account, password: string): MaybePromise<boolean> {
     const { accounts, passwordSchemes: schemes = [] } = this.#server.options();
-    this.#own(account);
+    this.own(account);
     const ask = <T>(question: () => MaybePromise<T>): MaybePromise<T> =>
       this.#patience.ask("passwords cannot be judged at present", question);
     const judges = { habits: this.#server.habits, schemes, accounts, ask };
@@ -214,9 +214,11 @@ export class Identity {
     );
   }
 
-  #own(account: Account): void {
+  /** @throws {TypeError} for any account but that of this exchange. */
+  own(account: Account): Account {
     this.#patience.check();
     if (account !== this.#account) throw new TypeError("an account that this exchange did not identify");
+    return account;
   }
 
   /** Whether the account may lack something that can be made now. */

@@ -186,6 +186,8 @@ export interface MechanismContext {
   readonly host: string | undefined;
   readonly port: number | undefined;
   readonly limits: Limits;
+  /** True when the channel keeps what is said from others; at a client also, that the other end is the server it should be. */
+  readonly secure: boolean;
   /** Within which the mechanism may agree to a security layer; one that cannot reach `minSsf` fails (RFC 4422 §3.7). */
   readonly protection: LayerBounds;
   /** `count` fresh octets, 1 to 65536. Tests inject them here. */
@@ -283,6 +285,14 @@ export interface ServerContext extends MechanismContext {
   checkPassword(account: Account, password: string): MaybePromise<boolean>;
   /** The account's verifier for a hash, or one nobody can satisfy, stable for the name (R-SCRAM-25). */
   scramVerifier(account: Account, digest: Digest): MaybePromise<ScramVerifier>;
+  /**
+   * Takes an account for this exchange alone, among those of this mechanism at this server: for one-time secrets, which
+   * somebody who overheard part of one could race for (RFC 2289 §9). Given back when the exchange is over; whoever holds
+   * it longer than an exchange may last loses it.
+   *
+   * @returns false when another exchange has it. To be asked for names nobody has, too, so that both look alike.
+   */
+  claim(account: Account): boolean;
   /** Judges a bearer token. Without a configured verifier every token fails (R-OAUTH-05). */
   verifyToken(token: string, username: string | undefined): MaybePromise<TokenVerdict>;
   /** Says to what type this exchange was bound, for the result. */

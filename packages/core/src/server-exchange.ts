@@ -61,6 +61,9 @@ export class ServerExchange extends BaseContext implements ServerContext {
   get requireChannelBinding(): boolean {
     return this.#server.policy(this.#connection).channelBinding === "require";
   }
+  get secure(): boolean {
+    return this.#connection.secure;
+  }
   get protection(): LayerBounds {
     const connection = this.#connection;
     return layerBounds(this.#server.policy(connection), channelOf(connection), this.limits.maxLayerBytes);
@@ -140,6 +143,14 @@ export class ServerExchange extends BaseContext implements ServerContext {
   }
   scramVerifier(account: Account, digest: Digest): MaybePromise<ScramVerifier> {
     return this.#identity.scramVerifier(account, digest);
+  }
+
+  claim(account: Account): boolean {
+    const key = `${this.mechanism.name} ${this.#identity.own(account).name}`;
+    const { claims } = this.#server;
+    if (!claims.take(key, this)) return false;
+    this.ended(() => claims.release(key, this));
+    return true;
   }
 
   verifyToken(token: string, username: string | undefined): MaybePromise<TokenVerdict> {

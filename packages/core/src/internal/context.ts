@@ -42,6 +42,7 @@ export abstract class BaseContext implements MechanismContext {
   readonly bytes: MechanismContext["bytes"] = encodeUtf8;
   readonly fail: MechanismContext["fail"] = saslError;
   readonly #shared: ContextSettings;
+  abstract readonly secure: boolean;
   abstract readonly protection: LayerBounds;
   #atEnd: ((ok: boolean) => void)[] | undefined;
   #outcome: boolean | undefined;
