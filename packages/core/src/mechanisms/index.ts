@@ -7,6 +7,41 @@
 export { ANONYMOUS, anonymous } from "./anonymous.js";
 export { CRAM_MD5, cramMd5 } from "./cram-md5.js";
 export { EXTERNAL, external } from "./external.js";
+export {
+  type HashedTokenInfo,
+  type HashedTokenRecord,
+  type HashedTokens,
+  type HashedTokensOptions,
+  HT,
+  type HtCredentials,
+  type HtHash,
+  type HtOptions,
+  hashedTokens,
+  htSha3_512,
+  htSha3_512Endp,
+  htSha3_512Expr,
+  htSha3_512None,
+  htSha3_512Uniq,
+  htSha256,
+  htSha256Endp,
+  htSha256Expr,
+  htSha256None,
+  htSha256Uniq,
+  htSha384,
+  htSha384Endp,
+  htSha384Expr,
+  htSha384None,
+  htSha384Uniq,
+  htSha512,
+  htSha512Endp,
+  htSha512Expr,
+  htSha512None,
+  htSha512Uniq,
+  type IssuedToken,
+  type TokenKeeper,
+  type TokenRequestOptions,
+  type TokenUse,
+} from "./ht/index.js";
 export { LOGIN, login } from "./login.js";
 export { OAUTHBEARER, type OAuthError, oauthbearer, XOAUTH2, xoauth2 } from "./oauth.js";
 export { PLAIN, plain } from "./plain.js";
