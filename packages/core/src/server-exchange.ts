@@ -42,7 +42,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
   result: ServerResult | undefined;
 
   constructor(server: SASLServer, connection: ServerConnection, mechanism: Mechanism) {
-    super(mechanism, server.options(), server.limits);
+    super(mechanism, server.options(), server.limits, connection.host);
     this.#server = server;
     this.#connection = connection;
     this.#patience = new Patience(server.watch, server.limits.timeoutMs);

@@ -47,11 +47,16 @@ export abstract class BaseContext implements MechanismContext {
   #atEnd: ((ok: boolean) => void)[] | undefined;
   #outcome: boolean | undefined;
 
-  protected constructor(mechanism: MechanismInfo, shared: ContextSettings, limits: Limits) {
+  protected constructor(
+    mechanism: MechanismInfo,
+    shared: ContextSettings,
+    limits: Limits,
+    host: string | undefined = shared.host,
+  ) {
     this.mechanism = mechanism;
     this.limits = limits;
     this.service = shared.service;
-    this.host = shared.host;
+    this.host = host;
     this.port = shared.port;
     this.#shared = shared;
   }
