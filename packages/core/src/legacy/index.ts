@@ -3,4 +3,4 @@
  *
  * @module
  */
-export {};
+export { rc4, rc4_40, rc4_56, singleDes, tripleDes } from "./ciphers/index.js";

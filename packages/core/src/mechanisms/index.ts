@@ -6,6 +6,19 @@
  */
 export { ANONYMOUS, anonymous } from "./anonymous.js";
 export { CRAM_MD5, cramMd5 } from "./cram-md5.js";
+export {
+  DIGEST_MD5,
+  type DigestCipher,
+  type DigestMd5Credentials,
+  DigestMd5Nonces,
+  type DigestMd5Options,
+  type DigestMd5Secret,
+  type DigestMd5ServerOptions,
+  DigestMd5Sessions,
+  digestMd5,
+  digestMd5Secret,
+  digestMd5With,
+} from "./digest-md5/index.js";
 export { EXTERNAL, external } from "./external.js";
 export {
   type HashedTokenInfo,

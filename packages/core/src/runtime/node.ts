@@ -44,8 +44,38 @@ export function opensslDigest(name: string, openssl: string, size: number, block
   };
 }
 
+/**
+ * HMAC under one key, of two parts one after the other, as a digest of OpenSSL. `size` and `block` in octets, the key no
+ * longer than a block.
+ */
+export function opensslMac(
+  openssl: string,
+  size: number,
+  block: number,
+  key: Uint8Array,
+): (head: Uint8Array, body: Uint8Array) => Uint8Array {
+  const kept = Uint8Array.from(key);
+  const inner = new Uint8Array(block + maxShortMacBytes).fill(0x36, 0, block);
+  const outer = new Uint8Array(block + size).fill(0x5c, 0, block);
+  for (let i = 0; i < key.length; i++) {
+    const octet = key[i] as number;
+    inner[i] = octet ^ 0x36;
+    outer[i] = octet ^ 0x5c;
+  }
+  return (head, body) => {
+    const length = block + head.length + body.length;
+    if (length > inner.length) return createHmac(openssl, kept).update(head).update(body).digest();
+    inner.set(head, block);
+    inner.set(body, block + head.length);
+    write(hashOnce(openssl, inner.subarray(0, length), "binary"), outer, block);
+    return write(hashOnce(openssl, outer, "binary"), new Uint8Array(size), 0);
+  };
+}
+
 /** Longest message that goes through the short way, in octets: every message of a usual exchange does. */
 const maxShortBytes = 1024;
+/** The same under a key that is already spread over its pads; a copy costs less than a second object up to here. */
+const maxShortMacBytes = 2048;
 
 /** Octets of a string with one character for each; a hash as such a string costs less than as a Buffer of its own. */
 function write(octets: string, target: Uint8Array, at: number): Uint8Array {

@@ -11,3 +11,11 @@ export declare const md5: Digest;
 export declare const sha224: Digest;
 /** SHA3-512 (FIPS 202). */
 export declare const sha3_512: Digest;
+
+/**
+ * HMAC-MD5 (RFC 2104) under one key, computed at once: what a security layer needs for each buffer.
+ *
+ * @param key at most 64 octets. Neither changed nor kept beyond the function that is returned.
+ * @returns a function of two parts that are hashed one after the other; it gives 16 octets of the caller's own.
+ */
+export declare function keyedMd5(key: Uint8Array): (head: Uint8Array, body: Uint8Array) => Uint8Array;

@@ -1,6 +1,10 @@
 import type { Digest } from "./contract.js";
-import { opensslDigest } from "./node.js";
+import { opensslDigest, opensslMac } from "./node.js";
 
 export const md5: Digest = opensslDigest("MD5", "md5", 16, 64);
 export const sha224: Digest = opensslDigest("SHA-224", "sha224", 28, 64);
 export const sha3_512: Digest = opensslDigest("SHA3-512", "sha3-512", 64, 72);
+
+export function keyedMd5(key: Uint8Array): (head: Uint8Array, body: Uint8Array) => Uint8Array {
+  return opensslMac("md5", 16, 64, key);
+}

@@ -20,3 +20,8 @@ function softDigest(name: string, hash: typeof nobleSha224 | typeof nobleMd5 | t
 export const md5: Digest = /* @__PURE__ */ softDigest("MD5", nobleMd5);
 export const sha224: Digest = /* @__PURE__ */ softDigest("SHA-224", nobleSha224);
 export const sha3_512: Digest = /* @__PURE__ */ softDigest("SHA3-512", nobleSha3);
+
+export function keyedMd5(key: Uint8Array): (head: Uint8Array, body: Uint8Array) => Uint8Array {
+  const keyed = hmac.create(nobleMd5, key); // the two blocks of the key are hashed here, and not again for each buffer
+  return (head, body) => keyed.clone().update(head).update(body).digest();
+}
