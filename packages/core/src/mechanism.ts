@@ -286,6 +286,13 @@ export interface ServerContext extends MechanismContext {
   /** The account's verifier for a hash, or one nobody can satisfy, stable for the name (R-SCRAM-25). */
   scramVerifier(account: Account, digest: Digest): MaybePromise<ScramVerifier>;
   /**
+   * 32 octets that are always the same for a name, and that nobody can tell without the server's secret: what is shown of
+   * accounts that lack something can be made from them, so that it does not change (R-GEN-31).
+   *
+   * @param purpose what they are for: another purpose gives others.
+   */
+  decoy(account: Account, purpose: string): MaybePromise<Uint8Array>;
+  /**
    * Takes an account for this exchange alone, among those of this mechanism at this server: for one-time secrets, which
    * somebody who overheard part of one could race for (RFC 2289 §9). Given back when the exchange is over; whoever holds
    * it longer than an exchange may last loses it.

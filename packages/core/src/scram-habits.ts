@@ -95,6 +95,11 @@ export class ScramHabits {
     return salt.slice(0, length);
   }
 
+  /** See `ServerContext.decoy`. */
+  decoy(name: string, purpose: string): MaybePromise<Uint8Array> {
+    return sha256.hmac(this.#secret, encodeUtf8(JSON.stringify(["decoy", purpose, name])));
+  }
+
   /** Hash of the verifiers seen here, the first one; `undefined` when accounts keep passwords. */
   get usualHash(): string | undefined {
     return this.#seen.keys().next().value ?? (this.#told ? "SHA-256" : undefined);

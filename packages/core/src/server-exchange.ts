@@ -145,6 +145,9 @@ export class ServerExchange extends BaseContext implements ServerContext {
     return this.#identity.scramVerifier(account, digest);
   }
 
+  decoy(account: Account, purpose: string): MaybePromise<Uint8Array> {
+    return this.#server.habits.decoy(account.name, purpose);
+  }
   claim(account: Account): boolean {
     const key = `${this.mechanism.name} ${this.#identity.own(account).name}`;
     const { claims } = this.#server;
