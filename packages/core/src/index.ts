@@ -68,6 +68,7 @@ export {
   type SASLFailureCode,
   saslError,
 } from "./errors.js";
+export { hiddenMechanisms, type OffersCompared } from "./hidden-mechanisms.js";
 export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
 export type { Prepare } from "./internal/context.js";
 export type { LayerBounds, SecurityLayer } from "./layer.js";

@@ -39,6 +39,7 @@ export { formatGs2Header, type Gs2Header, parseGs2Header } from "./internal/gs2.
 export { isAsExpected, sameProperty } from "./internal/same-property.js";
 export { decodeUtf8, encodeUtf8 } from "./internal/text.js";
 export { type BufferProtection, type LayerBounds, noLayer, type SecurityLayer, securityLayer } from "./layer.js";
+export { LayerInput } from "./layer-input.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export {
   type ClientContext,

@@ -8,6 +8,7 @@
 export { type CanonicalizerCheckOptions, canonicalizerChecks, checkCanonicalizer } from "./testing/canonicalizer.js";
 export { type Check, ComplianceFailure, type ComplianceReport } from "./testing/checks.js";
 export { type Corruption, type CorruptionKind, corruptions } from "./testing/corruption.js";
+export { layeredMechanism, type TestLayerOptions, testLayer } from "./testing/layered-mechanism.js";
 export { checkMechanism, type MechanismCheckOptions, mechanismChecks } from "./testing/mechanism.js";
 export {
   type PlayedOutcome,
