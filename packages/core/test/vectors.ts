@@ -64,6 +64,6 @@ export function loadVectors<Inputs = Record<string, unknown>, Result = Record<st
 }
 
 /** The whole content of one file, for those that are no list of vectors (`"otp-words"`). */
-function loadVectorData(name: string): unknown {
+export function loadVectorData(name: string): unknown {
   return JSON.parse(readFileSync(new URL(`./vectors/${name}.json`, import.meta.url), "utf8"));
 }

@@ -82,3 +82,16 @@ export {
   scramSha512,
   scramSha512Plus,
 } from "./scram/index.js";
+export {
+  listOtp,
+  type MakeOtpOptions,
+  makeOtp,
+  OTP,
+  type OtpChallenge,
+  type OtpCredentials,
+  type OtpHashName,
+  type OtpListEntry,
+  type OtpRenewal,
+  type OtpSequence,
+  otp,
+} from "./otp/index.js";

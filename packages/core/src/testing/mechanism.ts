@@ -34,6 +34,11 @@ export interface MechanismCheckOptions extends BenchOptions {
    * the prompts of LOGIN, the trace of ANONYMOUS. It is for the right identity even then. Left out: never.
    */
   readonly harmless?: ((corruption: Corruption) => boolean) | undefined;
+  /**
+   * True where a user can have one exchange at a time: those beside it may fail as temporary, and one of several succeeds
+   * all the same. Default false.
+   */
+  readonly exclusive?: boolean | undefined;
   /** How often each corruption is tried at each step. Default 3. */
   readonly rounds?: number | undefined;
   /** What the random part begins with. Default: another one each time. */
@@ -264,17 +269,26 @@ async function checkEnd({ bench, mechanism, seed }: Subject): Promise<void> {
 
 async function checkTogether({ bench, mechanism, options, seed }: Subject): Promise<void> {
   const server = bench.server({ seed });
+  const free = { count: 0 };
   const plays = Array.from({ length: 8 }, async (_, i) => {
     const wrong = options.wrong && i % 2 === 1;
     const successData = i % 4 < 2;
     const session = server.session(bench.connection(successData));
     const play: Play = { seed: seed + i, session, successData };
+    if (!wrong && options.exclusive) {
+      const { error, outcome } = await bench.play(play);
+      const busy = isSASLError(error) && error.code === "temporary" && session.result === undefined;
+      expect(outcome !== undefined || busy, `right credentials fail beside others: ${messageOf(error)}`);
+      if (outcome !== undefined) free.count++;
+      return;
+    }
     if (!wrong) return void (await bench.succeed(play));
     const played = await bench.play({ ...play, credentials: options.wrong });
     bench.expectTypedErrors(played);
     expect(session.result === undefined, "wrong credentials succeed beside right ones");
   });
   await Promise.all(plays);
+  expect(!options.exclusive || free.count > 0, "of several exchanges at the same time not one succeeds");
   for (let i = 0; i < 3; i++) await bench.succeed({ seed, session: server.session(bench.connection()) });
   expect(bench.mechanism.name === mechanism.name, "the mechanism has changed its name");
 }
