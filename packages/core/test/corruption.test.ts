@@ -12,6 +12,6 @@ test("every mechanism that is exported is checked", () => {
 describe.each([...exportedMechanisms])("%s", (name, mechanism) => {
   const options = subjects[name];
   if (options === undefined) return;
-  for (const check of mechanismChecks(mechanism, { seed, ...options }))
+  for (const check of mechanismChecks(options.configured ?? mechanism, { seed, ...options }))
     test(check.name, { timeout: 60_000 }, check.run);
 });
