@@ -10,11 +10,26 @@ import * as usual from "sasl-core/mechanisms";
 import { isMechanism } from "sasl-core/plugin";
 import * as kerberos from "sasl-gssapi";
 
+/** With what an entry leaves out because a program has to ask for it: who looks into a server wants to meet all of it. */
+const { singleDes, rc4_40, rc4_56, tripleDes, rc4 } = legacy;
+const complete = usual.digestMd5With({ ciphers: [singleDes, rc4_40, rc4_56, tripleDes, rc4] });
+
 /** All of them, strongest first, both halves. */
 export const knownMechanisms: readonly Mechanism[] = [usual, legacy, kerberos, experimental]
-  .flatMap((entry) => Object.values(entry as Record<string, unknown>))
-  .filter(isMechanism)
+  .flatMap(mechanismsOf)
+  .map((each) => (each.name === complete.name ? complete : each))
   .sort(compareStrength);
+
+const underTrial: ReadonlySet<Mechanism> = new Set(mechanismsOf(experimental));
+
+function mechanismsOf(entry: object): Mechanism[] {
+  return Object.values(entry as Record<string, unknown>).filter(isMechanism);
+}
+
+/** Whether it is used and offered only when named: what is obsolete, and what has not settled yet. */
+export function onlyNamed(mechanism: Mechanism): boolean {
+  return mechanism.obsolete === true || underTrial.has(mechanism);
+}
 
 /** All there are, strongest first: a plug-in's takes the place of ours of the same name. */
 export function withPlugins(added: readonly Mechanism[]): readonly Mechanism[] {

@@ -77,5 +77,8 @@ function adviceOn(reason: string): string | undefined {
   if (reason === "channel binding is disabled") return "--channel-binding prefer binds where it can";
   if (/hold no (?:password|scram)/.test(reason)) return "--password-file or --password-stdin gives a password";
   if (reason.includes("hold no token")) return "--token-file gives a token";
+  if (/bits of protection are less than/.test(reason)) {
+    return "TLS protects more, and so may another mechanism with a security layer; --min-ssf asks for less";
+  }
   return undefined;
 }

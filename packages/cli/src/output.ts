@@ -33,6 +33,11 @@ export function printJson(io: Io, value: unknown): void {
   io.stdout.write(`${jsonLine(value)}\n`);
 }
 
+/** The strength of a security layer, for people. */
+export function inBits(ssf: number): string {
+  return ssf === 1 ? "1 bit: integrity alone" : `${ssf} bits`;
+}
+
 /** An error as the one line it is. */
 export function printError(io: Io, command: string, { text, peer }: ErrorReport): void {
   const said = peer === undefined || text.includes(peer) ? "" : ` (the server said: ${peer})`;

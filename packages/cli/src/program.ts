@@ -57,6 +57,8 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
         .argParser(range)
         .default({ min: 4096, max: 600_000 }, "4096:600000"),
     )
+    .addOption(minSsf())
+    .addOption(maxSsf())
     .option("--trace", "show the exchange on standard error, without secrets")
     .action(async (url: string, options: LoginOptions) => {
       const { login } = await import("./commands/login.js");
@@ -99,6 +101,8 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option("--jwt-audience <audience>", "whom a token must be for; default anybody")
     .addOption(new Option("--mechanisms <names>", "offer only these: M[,M…]").argParser(names))
     .option("--allow-plaintext", "offer plaintext mechanisms without TLS")
+    .addOption(minSsf())
+    .addOption(maxSsf())
     .addOption(preparation())
     .option("--secret <file>", "file with 16 octets or more that keep the salts of unknown users the same")
     .option("--auto-transition", "after a login with the password, store the verifiers that the account lacks")
@@ -251,6 +255,20 @@ function preparation(): Option {
   return new Option("--prep <how>", "how names and passwords are prepared")
     .choices(["saslprep", "none"])
     .default("saslprep");
+}
+
+function minSsf(): Option {
+  return new Option("--min-ssf <bits>", "least strength of TLS, or of a security layer in its place").argParser(bits);
+}
+
+function maxSsf(): Option {
+  const text = "strongest security layer, 0 for none, 1 for integrity alone; without it, any where there is no TLS";
+  return new Option("--max-ssf <bits>", text).argParser(bits);
+}
+
+function bits(value: string): number {
+  if (!/^[0-9]{1,4}$/.test(value)) throw new InvalidArgumentError("It is a number of bits from 0 to 9999.");
+  return Number(value);
 }
 
 function names(value: string): string[] {

@@ -461,6 +461,7 @@ describe("sasl login: failure", () => {
         authcid: "alice",
         authzid: null,
         channelBinding: null,
+        ssf: 0,
         remote: "127.0.0.1",
         code: "refused",
         detail: expect.any(String),

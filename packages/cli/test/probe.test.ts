@@ -49,6 +49,7 @@ describe("sasl probe", () => {
     expect(json.mechanisms).toContainEqual({
       name: "SCRAM-SHA-256-PLUS",
       strength: "bound",
+      maxSsf: 0,
       canBind: true,
       use: true,
       rank: 4,
@@ -58,12 +59,14 @@ describe("sasl probe", () => {
     expect(json.mechanisms).toContainEqual({
       name: "SCRAM-SHA-256",
       strength: "mutual",
+      maxSsf: 0,
       canBind: false,
       use: false,
       rank: null,
       reason: expect.stringContaining("can be bound"),
       offered: "always",
     });
+    expect(json.mechanisms).toContainEqual(expect.objectContaining({ name: "DIGEST-MD5", maxSsf: 128, use: false }));
     expect(json.mechanisms).toContainEqual(
       expect.objectContaining({ name: "CRAM-MD5", use: false, reason: "obsolete: used only when named" }),
     );
@@ -103,6 +106,6 @@ describe("sasl probe", () => {
     const { stdout } = await probe("xmpp");
     expect(stdout).toMatch(/^xmpp:\/\/alice@localhost:[0-9]+: TLSv1\.3 TLS_\S+ certificate verified\n/);
     expect(stdout).toMatch(/\nbefore TLS: none; STARTTLS required, SASL2 \(XEP-0388\) no/);
-    expect(stdout).toMatch(/\n ?SCRAM-SHA-256-PLUS +bound +yes +after TLS +choice 4\n/);
+    expect(stdout).toMatch(/\n ?SCRAM-SHA-256-PLUS +bound +0 +yes +after TLS +choice 4\n/);
   });
 });

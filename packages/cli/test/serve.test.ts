@@ -78,6 +78,7 @@ describe("sasl serve", () => {
         authcid: "alice",
         authzid: "alice",
         channelBinding: "tls-exporter",
+        ssf: 0,
         remote: "127.0.0.1",
       },
       expect.objectContaining({ protocol: "smtp", ok: false, authcid: "mallory", code: "refused" }),

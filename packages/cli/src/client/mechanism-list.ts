@@ -6,7 +6,7 @@
 import { type Credentials, clientMechanism, type Mechanism, type SASLMechanism } from "sasl-core";
 import { needOf } from "sasl-core/plugin";
 import { type CommandError, usageError } from "../errors.js";
-import { knownMechanisms, mechanismNamed } from "../known-mechanisms.js";
+import { knownMechanisms, mechanismNamed, onlyNamed } from "../known-mechanisms.js";
 import { nearest } from "../nearest.js";
 
 /** What a run has to offer, before any secret was read. */
@@ -17,26 +17,48 @@ export interface Means {
 }
 
 /**
- * The mechanisms named on the command line, in that order; without names all that suit, strongest first: obsolete ones
- * never, EXTERNAL with a certificate alone, ANONYMOUS for nobody in particular alone.
+ * The mechanisms named on the command line, in that order; without names all that suit, strongest first: EXTERNAL with a
+ * certificate alone, ANONYMOUS for nobody in particular alone, never those that have to be named.
  *
  * @param names as written; `undefined` when none were given.
- * @throws {CommandError} for a name nobody knows.
+ * @throws {CommandError} for a name nobody knows, and for a mechanism that asks for more than a command line can give.
  */
 export function chooseMechanisms(names: readonly string[] | undefined, means: Means): readonly Mechanism[] {
   if (names !== undefined) return [...new Set(names.map(named))];
   const nobody = means.user === undefined && !means.hasToken && !means.hasCertificate;
   return knownMechanisms.filter((each) => {
-    if (each.client === undefined || each.obsolete) return false;
+    if (whyOnlyNamed(each) !== undefined) return false;
     if (each.needs === "identity") return means.hasCertificate;
     return each.needs === "trace" ? nobody : !nobody;
   });
 }
 
+/** Why a client uses a mechanism only when it is named; `undefined` when it needs no naming. */
+export function whyOnlyNamed(mechanism: Mechanism): string | undefined {
+  if (mechanism.client === undefined) return "this client does not have it";
+  if (mechanism.obsolete) return "obsolete: used only when named";
+  if (onlyNamed(mechanism)) return "experimental: used only when named";
+  // The password that was given is none of a token, a passcode, a key.
+  const { needs } = mechanism;
+  const own = typeof needs === "object" && needs.secret !== "password";
+  return own ? `needs credentials of its own (${needs.kind}): used only when named` : undefined;
+}
+
 function named(name: string): Mechanism {
   const found = mechanismNamed(name);
-  if (found?.client !== undefined) return found;
-  throw unknownMechanism(name, knownMechanisms);
+  if (found?.client === undefined) throw unknownMechanism(name, knownMechanisms);
+  const lacking = beyondReach(found);
+  if (lacking.length === 0) return found;
+  const needs = `${found.name} needs ${lacking.join(", ")}`;
+  throw usageError(`${needs}, which a command line cannot give; a program logs in with it through sasl-core`);
+}
+
+/** Fields of the credentials that no option gives. */
+function beyondReach(mechanism: Mechanism): string[] {
+  const { needs } = mechanism;
+  if (typeof needs !== "object") return [];
+  const given: readonly (string | undefined)[] = ["username", "authzid", "token", secretOf(mechanism)];
+  return needs.fields.filter((names) => !names.some((name) => given.includes(name))).map((names) => names.join(" or "));
 }
 
 /** The error for a mechanism nobody knows. */

@@ -47,8 +47,16 @@ export interface Session {
   /** What was offered before TLS began; `undefined` when it began at once, or never. */
   readonly before: Offer | undefined;
   readonly offer: Offer;
-  /** Logs in, and sees to it that the protocol goes on after it. */
-  authenticate(mechanisms: readonly SASLMechanism[], options: AuthenticateOptions): Promise<AuthenticationResult>;
+  /**
+   * Logs in, and sees to it that the protocol goes on after it.
+   *
+   * @param onResult told as soon as it is known, before anything goes through a security layer.
+   */
+  authenticate(
+    mechanisms: readonly SASLMechanism[],
+    options: AuthenticateOptions,
+    onResult?: (result: AuthenticationResult) => void,
+  ): Promise<AuthenticationResult>;
   /** Ends the protocol politely, and the connection. */
   end(): Promise<void>;
 }

@@ -45,8 +45,9 @@ export async function openXmpp(route: Route, progress: Progress, domain: string,
     socket: stream.socket as Socket,
     before: mode === "starttls" ? first : undefined,
     offer: offerOf(discover(features, stream.adapter)),
-    async authenticate(mechanisms, options) {
+    async authenticate(mechanisms, options, onResult) {
       const result = await authenticate(stream, features, mechanisms, options);
+      onResult?.(result);
       await stream.restart(); // RFC 6120 §6.4.6: only now is the server ready for us
       return result;
     },

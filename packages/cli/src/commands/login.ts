@@ -3,21 +3,25 @@
  *
  * @module
  */
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import {
   type AuthenticateOptions,
   type Credentials,
   isSASLError,
   type Mechanism,
+  type SecurityLayer,
   type Skipped,
   type TraceEvent,
   tracer,
 } from "sasl-core";
+import { tlsStrength } from "sasl-core/node";
 import { chooseMechanisms, needsSecret, withCredentials } from "../client/mechanism-list.js";
 import { tlsReport } from "../client/session.js";
 import { CommandError, describeError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
 import { type Mask, maskFor } from "../masking.js";
 import { allSkipped, type Choice, whyNone } from "../none-acceptable.js";
-import { type Io, printJson } from "../output.js";
+import { type Io, inBits, printJson } from "../output.js";
 import { askPassword, isTerminal, secretFromFile, secretFromStream } from "../secrets.js";
 import { parseTarget, type Target } from "../url.js";
 import { type ConnectionOptions, openSession, routeTo } from "./connection-options.js";
@@ -32,6 +36,8 @@ export interface LoginOptions extends ConnectionOptions {
   readonly tokenFile?: string;
   readonly prep: "saslprep" | "none";
   readonly iterations: { readonly min: number; readonly max: number };
+  readonly minSsf?: number;
+  readonly maxSsf?: number;
   readonly trace?: boolean;
 }
 
@@ -69,9 +75,10 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
       const session = await openSession(route, follower);
       const jid = target.protocol === "xmpp" && target.user !== undefined ? `${target.user}@${route.name}` : undefined;
       const usable = withCredentials(mechanisms, credentials, jid);
-      const { authcid, authzid, ...result } = await session.authenticate(
+      const { authcid, authzid, layer, ...result } = await session.authenticate(
         usable,
-        exchangeOptions(target, options, trace),
+        { ...exchangeOptions(target, options, trace), externalSsf: strengthOfTls(session.socket) },
+        (known) => options.trace && known.layer && io.stderr.write(`${layerLine(known.mechanism, known.layer)}\n`),
       );
       const { elapsedMs } = follower;
       const report = {
@@ -83,7 +90,7 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
         serverVerified: result.serverVerified,
         channelBinding: result.channelBinding ?? null,
         tls: tlsReport(session.socket),
-        ssf: 0,
+        ssf: layer?.ssf ?? 0,
         offered: session.offer.mechanisms,
         skipped: allSkipped(result.skipped, choice()),
         elapsedMs,
@@ -188,9 +195,9 @@ function exchangeOptions(
   options: LoginOptions,
   trace: (event: TraceEvent) => void,
 ): AuthenticateOptions {
-  const { mechanism, prep, iterations, channelBinding, allowPlaintext, domain, timeout } = options;
+  const { mechanism, prep, iterations, channelBinding, allowPlaintext, minSsf, maxSsf, domain, timeout } = options;
   return {
-    policy: { requireEncryption: allowPlaintext !== true, channelBinding },
+    policy: { requireEncryption: allowPlaintext !== true, channelBinding, minSsf, maxSsf },
     order: mechanism === undefined ? "strength" : "given",
     host: domain ?? target.host,
     port: target.port,
@@ -201,8 +208,13 @@ function exchangeOptions(
   };
 }
 
+/** What TLS is worth; `undefined` where there is none. */
+function strengthOfTls(socket: Socket): number | undefined {
+  return socket instanceof TLSSocket ? tlsStrength(socket) : undefined;
+}
+
 function sentence(url: string, report: Readonly<Record<string, unknown>>): string {
-  const { mechanism, authcid, authzid, serverVerified, channelBinding, elapsedMs } = report;
+  const { mechanism, authcid, authzid, serverVerified, channelBinding, ssf, elapsedMs } = report;
   const tls = report.tls as ReturnType<typeof tlsReport>;
   const parts = [
     `logged in to ${url}${authcid === null ? "" : ` as ${authcid}`} with ${mechanism}`,
@@ -212,6 +224,7 @@ function sentence(url: string, report: Readonly<Record<string, unknown>>): strin
       ? "the server proved itself"
       : `the server proved nothing${tls?.verified ? " but its certificate" : ""}`,
     tls === null ? "no TLS" : `${tls.version} ${tls.cipher}${tls.verified ? "" : ", certificate NOT verified"}`,
+    ssf === 0 ? undefined : `a security layer of ${inBits(ssf as number)}`,
     `${elapsedMs} ms`,
   ];
   return oneLine(parts.filter((part) => part !== undefined).join("; "));
@@ -223,6 +236,11 @@ function traceLine({ direction, mechanism, message, octets, text }: TraceEvent, 
   const size = octets === undefined ? "(no message)" : `(${octets} octets)`;
   const shown = text === "" ? "" : `${mask(text)} `;
   return oneLine(`${side}: ${mechanism} ${message} ${shown}${size}`);
+}
+
+/** Neither side says that it begins. */
+function layerLine(mechanism: string, { ssf }: SecurityLayer): string {
+  return `-- ${mechanism} from here on a security layer of ${inBits(ssf)}`;
 }
 
 /** The server's no is not a message of the mechanism, and yet the end of the exchange. */

@@ -5,8 +5,9 @@
  */
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { type ChannelBinding, clientMechanism, evaluate, SASLFailure, strengthOf } from "sasl-core";
+import { type ChannelBinding, clientMechanism, evaluate, type MechanismInfo, SASLFailure, strengthOf } from "sasl-core";
 import { tlsChannelBinding } from "sasl-core/node";
+import { whyOnlyNamed } from "../client/mechanism-list.js";
 import { type Offer, type Session, tlsReport } from "../client/session.js";
 import { type ExitCode, exitCodes, oneLine } from "../errors.js";
 import { knownMechanisms, mechanismNamed } from "../known-mechanisms.js";
@@ -54,6 +55,8 @@ interface MechanismReport {
   readonly name: string;
   /** Class of strength; `null` for mechanisms this build does not know. */
   readonly strength: string | null;
+  /** Bits of the strongest security layer it can bring, 0 for none; `null` for mechanisms this build does not know. */
+  readonly maxSsf: number | null;
   /** Whether it would be bound to this channel. */
   readonly canBind: boolean;
   /** Whether this client would use it, given credentials for it. */
@@ -110,7 +113,7 @@ function judge(
   binding: ChannelBinding | undefined,
   options: ConnectionOptions,
 ): MechanismReport[] {
-  const able = knownMechanisms.filter((each) => each.client && !each.obsolete);
+  const able = knownMechanisms.filter((each) => whyOnlyNamed(each) === undefined);
   const willing = able.filter((each) => each.needs !== "identity" || options.cert !== undefined);
   const unreachable = () => {
     throw new SASLFailure("no-credentials", "a probe logs nothing in");
@@ -120,6 +123,7 @@ function judge(
     willing.map((each) => clientMechanism([each], unreachable)),
     {
       secure: socket instanceof TLSSocket && (socket.authorized || options.insecureTls === true),
+      layers: true,
       policy: { requireEncryption: options.allowPlaintext !== true, channelBinding: options.channelBinding },
       channelBinding: binding,
       serverBindingTypes: offer.bindingTypes,
@@ -136,7 +140,8 @@ function judge(
     return {
       name,
       strength: info ? strengthOf(info) : null,
-      canBind: info?.channelBinding === true && (binding?.types.length ?? 0) > 0,
+      maxSsf: info ? (info.maxSsf ?? 0) : null,
+      canBind: binds(info, binding?.types ?? []),
       use: at >= 0,
       rank: at < 0 ? null : at + 1,
       reason: at < 0 ? reasonFor(name, gone.includes(name), reasons.get(name)) : null,
@@ -145,11 +150,18 @@ function judge(
   });
 }
 
+/** Whether one of these types is the one that a mechanism is bound to, or any is good. */
+function binds(info: MechanismInfo | undefined, types: readonly string[]): boolean {
+  const { channelBinding = false } = info ?? {};
+  return typeof channelBinding === "string" ? types.includes(channelBinding) : channelBinding && types.length > 0;
+}
+
 function reasonFor(name: string, gone: boolean, reason: string | undefined): string {
   if (gone) return "not offered after TLS began";
   const info = mechanismNamed(name);
   if (info === undefined) return "this client does not know it";
-  if (info.obsolete) return "obsolete: used only when named";
+  const unnamed = whyOnlyNamed(info);
+  if (unnamed !== undefined) return unnamed;
   if (info.needs === "identity") return "needs a client certificate";
   return reason ?? "no reason known";
 }
@@ -197,6 +209,7 @@ function isoTime(text: string): string {
 const titles = {
   name: "mechanism",
   strength: "strength",
+  maxSsf: "max SSF",
   binds: "binds",
   offered: "offered",
   use: "this client",
@@ -217,9 +230,10 @@ function forPeople(url: string, report: Report): string {
   lines.push(`channel binding: ours ${listed(ours)}; the server's ${announced ? listed(announced) : "not announced"}`);
   const table = formatTable(
     titles,
-    mechanisms.map(({ name, strength, canBind, offered, rank, reason }) => ({
+    mechanisms.map(({ name, strength, maxSsf, canBind, offered, rank, reason }) => ({
       name,
       strength: strength ?? "unknown",
+      maxSsf: maxSsf === null ? "unknown" : String(maxSsf),
       binds: canBind ? "yes" : "no",
       offered,
       use: rank === null ? `no: ${reason}` : `choice ${rank}`,

@@ -10,9 +10,10 @@ import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../
 import { unreadable } from "../files.js";
 import { withPlugins } from "../known-mechanisms.js";
 import type { Mask } from "../masking.js";
-import { type Io, jsonLine } from "../output.js";
+import { type Io, inBits, jsonLine } from "../output.js";
 import { loadNamed } from "../plugins.js";
 import { type LoginEvent, type ServiceName, serviceNames, startServer, type TestServer } from "../server/index.js";
+import { canBeServed } from "../server/offered.js";
 import { closing, faultText, type OpenStore, openStore } from "../stores.js";
 import { checkPair, readCertificates, readPem } from "./connection-options.js";
 import { EventLog } from "./event-log.js";
@@ -35,6 +36,8 @@ export interface ServeOptions extends TokenOptions {
   readonly clientCa?: string;
   readonly mechanisms?: readonly string[];
   readonly allowPlaintext?: boolean;
+  readonly minSsf?: number;
+  readonly maxSsf?: number;
   readonly prep: "saslprep" | "none";
   readonly secret?: string;
   readonly plugin: readonly string[];
@@ -67,7 +70,7 @@ async function run(
   { accounts, scramIterations, mask, note }: Opened,
   io: Io,
 ): Promise<ExitCode> {
-  const { json = false, ports, host, domain, prep: prepare, allowPlaintext, autoTransition } = options;
+  const { json = false, ports, host, domain, prep: prepare, allowPlaintext, autoTransition, minSsf, maxSsf } = options;
   const mechanisms = options.mechanisms && chooseServed(options.mechanisms, withPlugins(plugins.mechanisms));
   if (autoTransition && accounts.store === undefined) throw usageError("--auto-transition: this store cannot write");
   const say = (text: string): void => void io.stderr.write(`sasl serve: ${oneLine(mask(text))}\n`);
@@ -82,6 +85,8 @@ async function run(
       accounts,
       prepare,
       allowPlaintext,
+      minSsf,
+      maxSsf,
       mechanisms,
       scramIterations,
       plugins,
@@ -127,13 +132,17 @@ function sentence({
   authcid,
   authzid,
   channelBinding,
+  ssf,
   remote,
   code,
   detail,
 }: LoginEvent): string {
   const acting = authzid !== null && authzid !== authcid ? ` acting as ${authzid}` : "";
   const bound = channelBinding === null ? "" : `, bound by ${channelBinding}`;
-  const outcome = ok ? `logged in${acting}${bound}` : `failed: ${code}${detail === undefined ? "" : ` (${detail})`}`;
+  const layer = ssf === 0 ? "" : `, security layer of ${inBits(ssf)}`;
+  const outcome = ok
+    ? `logged in${acting}${bound}${layer}`
+    : `failed: ${code}${detail === undefined ? "" : ` (${detail})`}`;
   return oneLine(
     `${new Date().toISOString()} ${protocol} ${remote ?? "-"} ${mechanism || "-"} ${authcid ?? "-"} ${outcome}`,
   );
@@ -148,9 +157,14 @@ function unusable(mechanisms: readonly Mechanism[] = [], { clientCa, jwtKey, jwk
       .join(", ");
   const external = clientCa === undefined ? names("identity") : "";
   const tokens = jwtKey === undefined && jwks === undefined ? names("token") : "";
+  const others = mechanisms
+    .filter((each) => !canBeServed(each))
+    .map(({ name }) => name)
+    .join(", ");
   return [
     external && `${external} is not offered without --client-ca FILE, the issuers of client certificates`,
     tokens && `${tokens}: not offered without --jwt-key or --jwks, and --jwt-issuer`,
+    others && `${others}: not offered, for a server needs more for that than a command line can give`,
   ].filter((warning) => warning !== "");
 }
 

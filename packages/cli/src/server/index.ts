@@ -52,6 +52,8 @@ export interface LoginEvent {
   readonly authcid: string | null;
   readonly authzid: string | null;
   readonly channelBinding: string | null;
+  /** Strength of the security layer in bits; 0 for none. */
+  readonly ssf: number;
   readonly remote: string | null;
   /** Why not: a code of `sasl-core`. */
   readonly code?: string;
@@ -70,12 +72,16 @@ export interface TestServerOptions {
   readonly domain?: string | undefined;
   /**
    * What to offer. Default: everything that works for the accounts there are at the start (for the first 1000 of them),
-   * without ANONYMOUS and what is obsolete. A store that cannot be asked then gets what `sasl user add` makes. EXTERNAL
+   * without ANONYMOUS, what is obsolete and what is experimental. A store that cannot be asked then gets what `sasl user add` makes. EXTERNAL
    * needs `clientCa`, bearer tokens need `tokens`; ANONYMOUS becomes the user `anonymous`.
    */
   readonly mechanisms?: readonly Mechanism[] | undefined;
   /** Offers mechanisms that send secrets in the clear, and XMPP's login, without TLS too. Whoever is on the way reads them. */
   readonly allowPlaintext?: boolean | undefined;
+  /** Least strength, in bits, of what protects a connection: TLS, or a security layer in its place. Default 0. */
+  readonly minSsf?: number | undefined;
+  /** Strongest security layer to agree to, in bits; 0 for none. Default: any where there is no TLS. */
+  readonly maxSsf?: number | undefined;
   /** Left out: a self-signed one is made. */
   readonly certificate?: CertificatePair | undefined;
   /** Issuers of client certificates, PEM. Left out: clients are not asked for one. */
@@ -167,8 +173,9 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
     report: (error) => options.onError?.(error),
   };
   const secret = options.secret ?? randomBytes(32);
-  const found = await survey(options.accounts, context.report);
-  const mechanisms = options.mechanisms ?? offered(withPlugins(options.plugins?.mechanisms ?? []), found);
+  const known = withPlugins(options.plugins?.mechanisms ?? []);
+  const found = await survey(options.accounts, known, context.report);
+  const mechanisms = options.mechanisms ?? offered(known, found);
   const scramIterations = options.scramIterations ?? (found.iterations.length > 0 ? found.iterations : undefined);
   const make = (protocol: LoginEvent["protocol"]) => ({
     ...context,
@@ -223,7 +230,7 @@ function saslServer(
   options: TestServerOptions & { readonly mechanisms: readonly Mechanism[] },
 ): SASLServer {
   const { mechanisms, accounts, passwordSchemes, autoTransition, tokens, prepare, scramIterations, throttle } = options;
-  const { plugins, allowPlaintext = false, onLogin, onError } = options;
+  const { plugins, allowPlaintext = false, minSsf, maxSsf, onLogin, onError } = options;
   const settings: ServerOptions = {
     service,
     host: domain,
@@ -242,7 +249,7 @@ function saslServer(
       service === "xmpp" ? bareJid([domain]) : stripRealm(domain),
       ...(plugins?.canonicalizers ?? []),
     ],
-    policy: { requireEncryption: !allowPlaintext },
+    policy: { requireEncryption: !allowPlaintext, minSsf, maxSsf },
     onOutcome: onLogin && ((event) => onLogin(loginEvent(service, event))),
     onFault: onError,
   };
@@ -250,7 +257,7 @@ function saslServer(
 }
 
 function loginEvent(protocol: LoginEvent["protocol"], event: ServerEvent): LoginEvent {
-  const { mechanism, ok, authcid, authzid, channelBinding, remote, code, detail } = event;
+  const { mechanism, ok, authcid, authzid, channelBinding, ssf, remote, code, detail } = event;
   return {
     protocol,
     mechanism,
@@ -258,6 +265,7 @@ function loginEvent(protocol: LoginEvent["protocol"], event: ServerEvent): Login
     authcid: authcid ?? null,
     authzid: authzid ?? null,
     channelBinding: channelBinding ?? null,
+    ssf: ssf ?? 0,
     remote: remote ?? null,
     ...(code !== undefined && { code }),
     ...(detail !== undefined && { detail }),

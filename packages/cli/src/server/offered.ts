@@ -5,6 +5,7 @@
  */
 import { type AccountProperties, type AccountStore, type Mechanism, SASLFailure } from "sasl-core";
 import { secretProperties } from "sasl-core/plugin";
+import { onlyNamed } from "../known-mechanisms.js";
 
 /** What was found out about accounts. */
 export interface Survey {
@@ -12,6 +13,8 @@ export interface Survey {
   readonly hashes: ReadonlySet<string> | undefined;
   /** Iteration counts of their verifiers, each once. */
   readonly iterations: readonly number[];
+  /** Mechanisms with secrets of their own that some account does not have. */
+  readonly lacking: ReadonlySet<string>;
 }
 
 /** Accounts to look at: more would say little more, and a database may have millions. */
@@ -19,7 +22,7 @@ const MAX_ACCOUNTS = 1000;
 const MAX_TIME_MS = 5000;
 
 /** What `sasl user add` stores: assumed of accounts that are yet to come, or cannot be seen. */
-const usual: Survey = { hashes: new Set(["SHA-256", "SHA-512"]), iterations: [4096, 10_000] };
+const usual = { hashes: new Set(["SHA-256", "SHA-512"]), iterations: [4096, 10_000] };
 
 /**
  * Looks at some accounts. A store that cannot list them counts as one that has passwords, or, where it judges passwords
@@ -27,9 +30,16 @@ const usual: Survey = { hashes: new Set(["SHA-256", "SHA-512"]), iterations: [40
  *
  * @param report told what goes wrong; the server can start all the same.
  */
-export async function survey(accounts: AccountStore, report: (error: unknown) => void): Promise<Survey> {
+export async function survey(
+  accounts: AccountStore,
+  known: readonly Mechanism[],
+  report: (error: unknown) => void,
+): Promise<Survey> {
+  const own = known.filter(({ needs, available }) => typeof needs === "object" && available !== undefined);
   if (accounts.list === undefined) {
-    return accounts.checkPassword ? { hashes: new Set(), iterations: [] } : { hashes: undefined, iterations: [] };
+    const judges = accounts.checkPassword !== undefined;
+    const lacking = lackingIn(judges ? {} : { userPassword: "?" }, own, judges);
+    return { hashes: judges ? new Set() : undefined, iterations: [], lacking: new Set(lacking) };
   }
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -37,10 +47,10 @@ export async function survey(accounts: AccountStore, report: (error: unknown) =>
     timer = setTimeout(() => reject(failure), MAX_TIME_MS);
   });
   try {
-    return await Promise.race([late, lookAround(accounts, accounts.list(), report)]);
+    return await Promise.race([late, lookAround(accounts, accounts.list(), own, report)]);
   } catch (error) {
     report(error);
-    return usual;
+    return { ...usual, lacking: namesOf(own) };
   } finally {
     clearTimeout(timer);
   }
@@ -49,34 +59,56 @@ export async function survey(accounts: AccountStore, report: (error: unknown) =>
 async function lookAround(
   accounts: AccountStore,
   names: AsyncIterable<string> | Iterable<string>,
+  own: readonly Mechanism[],
   report: (error: unknown) => void,
 ): Promise<Survey> {
+  const properties = [...new Set([...secretProperties, ...own.flatMap((each) => each.properties ?? [])])];
+  const judges = accounts.checkPassword !== undefined;
   const iterations = new Set<number>();
+  const lacking = new Set<string>();
   let hashes: ReadonlySet<string> | undefined;
   let count = 0;
   for await (const name of names) {
     if (count++ === MAX_ACCOUNTS) break;
     let account: AccountProperties | undefined;
     try {
-      account = await accounts.lookup(name, secretProperties);
+      account = await accounts.lookup(name, properties);
     } catch (error) {
       report(error); // this account cannot log in; the others can
     }
+    if (account) for (const mechanism of lackingIn(account, own, judges)) lacking.add(mechanism);
     const { userPassword, authPassword = [] } = account ?? { userPassword: "" };
     for (const verifier of authPassword) if (verifier.iterations >= 4096) iterations.add(verifier.iterations);
     if (userPassword !== undefined) continue;
-    const own = new Set(authPassword.map(({ hash }) => hash));
-    hashes = hashes === undefined ? own : new Set([...hashes].filter((hash) => own.has(hash)));
+    const here = new Set(authPassword.map(({ hash }) => hash));
+    hashes = hashes === undefined ? here : new Set([...hashes].filter((hash) => here.has(hash)));
   }
-  return count === 0 ? usual : { hashes, iterations: [...iterations] };
+  return count === 0 ? { ...usual, lacking: namesOf(own) } : { hashes, iterations: [...iterations], lacking };
+}
+
+function namesOf(mechanisms: readonly Mechanism[]): ReadonlySet<string> {
+  return new Set(mechanisms.map(({ name }) => name));
+}
+
+function lackingIn(account: AccountProperties, own: readonly Mechanism[], judges: boolean): string[] {
+  return own.filter(({ available }) => available?.(account, judges) === false).map(({ name }) => name);
+}
+
+/** Whether a server half can be offered on some connection: those that a program has to configure cannot. */
+export function canBeServed({ server, possible }: Mechanism): boolean {
+  const all = { external: { names: ["?"] }, anonymous: "?", verifiesTokens: true };
+  return server !== undefined && possible?.(all) !== false;
 }
 
 /**
- * Everything with a server half but ANONYMOUS and what is obsolete. SCRAM with a hash is left out when an account has
- * neither a password nor a verifier for it: a client takes the strongest one offered, and would fail.
+ * Everything with a server half but ANONYMOUS and what has to be named. SCRAM with a hash is left out when an account has
+ * neither a password nor a verifier for it, and what works with secrets of its own when an account has none: a client takes
+ * the strongest one offered, and would fail.
  */
-export function offered(known: readonly Mechanism[], { hashes }: Survey): Mechanism[] {
-  const able = known.filter((each) => each.server !== undefined && !each.obsolete && each.needs !== "trace");
+export function offered(known: readonly Mechanism[], { hashes, lacking }: Survey): Mechanism[] {
+  const able = known.filter(
+    (each) => canBeServed(each) && !onlyNamed(each) && each.needs !== "trace" && !lacking.has(each.name),
+  );
   return hashes === undefined ? able : able.filter((each) => each.needs !== "scram" || hashes.has(hashOf(each)));
 }
 
