@@ -69,8 +69,8 @@ class Source extends BufferedTransport {
   readonly secure = false;
   readonly channelBinding = undefined;
   readonly asked: boolean[] = [];
-  override write(): void {}
-  override close(): void {}
+  override send(): void {}
+  override shut(): void {}
   override setPaused(paused: boolean): void {
     this.asked.push(paused);
   }

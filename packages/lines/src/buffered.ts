@@ -3,16 +3,20 @@
  *
  * @module
  */
-import { type ChannelBinding, SASLFailure } from "sasl-core";
+import { type ChannelBinding, SASLFailure, type SecurityLayer } from "sasl-core";
+import { LayerInput } from "sasl-core/plugin";
 import { LineSplitter } from "./splitter.js";
 import type { MaybePromise, ServerTransport } from "./transport.js";
 
 /** Input held without a reader, in octets, before the source is asked to wait. One chunk more may be on its way. */
 const HIGH_WATER_BYTES = 16_384;
 
+const encoder: TextEncoder = new TextEncoder();
+
 /**
  * Base of ready-made transports. A subclass calls {@link receive} with what arrives and {@link endInput} when nothing more
- * will; it writes, pauses and closes in its own way.
+ * will; it sends, pauses and closes in its own way. A security layer is dealt with here: frames are decoded when somebody
+ * reads and not before, so that no more than one is held as plain text.
  */
 export abstract class BufferedTransport implements ServerTransport {
   abstract readonly secure: boolean;
@@ -27,14 +31,75 @@ export abstract class BufferedTransport implements ServerTransport {
   #wanted = 0;
   #resolve: ((value: string | Uint8Array) => void) | undefined;
   #reject: ((error: unknown) => void) | undefined;
+  #layer: SecurityLayer | undefined;
+  /** What has arrived for the layer. */
+  #input: LayerInput | undefined;
+  /** Set while a layer that answers later is at work on a frame. */
+  #decoding = false;
+  /** Of what has arrived for the layer, octets to drop once they are decoded. */
+  #unwanted = 0;
+  /** What a layer that answers later is at work on, until it was handed on; never rejects. */
+  #encoding: Promise<void> | undefined;
+  #closed = false;
 
-  abstract write(text: string): MaybePromise<void>;
-  abstract close(): void;
+  /**
+   * Hands on what is to be sent, text as UTF-8.
+   *
+   * @returns a promise only when the caller has to wait before sending more.
+   * @throws {SASLFailure} `connection-lost`.
+   */
+  protected abstract send(data: string | Uint8Array): MaybePromise<void>;
+  /** Sends what is still to be sent and closes. Called once. */
+  protected abstract shut(): void;
   /** Asks the source to wait, or to go on. */
   protected abstract setPaused(paused: boolean): void;
 
   get buffered(): number {
-    return this.#splitter.buffered;
+    return this.#splitter.buffered + (this.#input?.buffered ?? 0);
+  }
+
+  /** Whether {@link close} was called. */
+  protected get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Strength of the security layer in bits; 0 without one. */
+  protected get layerSsf(): number {
+    return this.#layer?.ssf ?? 0;
+  }
+
+  /** @throws {SASLFailure} `connection-lost`; with a security layer, whatever is wrong with it. */
+  write(text: string): MaybePromise<void> {
+    if (this.#closed) throw connectionLost();
+    if (this.#layer === undefined) return this.send(text);
+    const layer = this.#layer;
+    const octets = encoder.encode(text);
+    if (this.#encoding === undefined) {
+      const frames = layer.encode(octets);
+      return frames instanceof Promise ? this.#sendLater(frames) : this.send(frames);
+    }
+    return this.#sendLater(this.#encoding.then(() => layer.encode(octets)));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.endInput();
+    if (this.#encoding === undefined) this.shut();
+    else void this.#encoding.then(() => this.shut());
+  }
+
+  protect(layer: SecurityLayer): void {
+    if (this.#resolve !== undefined) throw new TypeError("a read is pending");
+    const rest = this.#splitter.clear();
+    this.#layer = layer;
+    if (this.#input === undefined) {
+      this.#input = new LayerInput(layer);
+      this.#input.push(rest);
+    } else if (rest.length > 0) {
+      // The first layer protected what comes behind the line with which the second begins.
+      this.#break(new SASLFailure("peer-not-verified", "what another layer protected is in the place of this one's"));
+    } else this.#input.layer = layer;
   }
 
   readLine(maxBytes: number): MaybePromise<string> {
@@ -49,6 +114,7 @@ export abstract class BufferedTransport implements ServerTransport {
 
   discard(): void {
     this.#splitter.clear();
+    this.#unwanted = this.#input?.buffered ?? 0; // what is not decoded would be missed by the layer
     this.#resume();
   }
 
@@ -60,9 +126,10 @@ export abstract class BufferedTransport implements ServerTransport {
   /** @param chunk given away; the caller does not change it any more. */
   protected receive(chunk: Uint8Array): void {
     if (this.#ended) return;
-    this.#splitter.push(chunk);
-    if (this.#resolve !== undefined) this.#answer();
-    else if (this.#splitter.buffered > HIGH_WATER_BYTES && !this.#paused) {
+    (this.#input ?? this.#splitter).push(chunk);
+    const waited = this.#resolve !== undefined;
+    if (waited) this.#answer();
+    if ((!waited || this.#decoding) && this.buffered > HIGH_WATER_BYTES && !this.#paused) {
       this.#paused = true;
       this.setPaused(true);
     }
@@ -76,15 +143,17 @@ export abstract class BufferedTransport implements ServerTransport {
     if (this.#ended) return;
     this.#ended = true;
     this.#cause = cause;
-    this.#settle()?.(connectionLost(cause));
+    if (!this.#decoding) this.#settle()?.(connectionLost(cause));
   }
 
   #read(wanted: number): MaybePromise<string | Uint8Array> {
     if (this.#resolve !== undefined) throw new TypeError("another read is still pending");
     const ready = this.#take(wanted);
     if (ready !== undefined) return ready;
-    if (this.#ended) throw connectionLost(this.#cause);
-    this.#resume();
+    if (!this.#decoding) {
+      if (this.#ended) throw connectionLost(this.#cause);
+      this.#resume();
+    }
     this.#wanted = wanted;
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -92,17 +161,57 @@ export abstract class BufferedTransport implements ServerTransport {
     });
   }
 
+  /** What is wanted, as soon as all of it is there; decodes no frame more than that takes. */
   #take(wanted: number): string | Uint8Array | undefined {
-    return wanted > 0 ? this.#splitter.line(wanted) : this.#splitter.bytes(-wanted);
+    for (;;) {
+      const ready = wanted > 0 ? this.#splitter.line(wanted) : this.#splitter.bytes(-wanted);
+      if (ready !== undefined || this.#input === undefined || this.#decoding) return ready;
+      const text = this.#decode(this.#input);
+      if (text === undefined) return undefined;
+      this.#splitter.push(text);
+    }
   }
 
+  /** The next frame's text; `undefined` when it is not there yet. */
+  #decode(input: LayerInput): Uint8Array | undefined {
+    const before = input.buffered;
+    let text: MaybePromise<Uint8Array | undefined>;
+    try {
+      text = input.next();
+    } catch (error) {
+      this.#break(error);
+      throw error;
+    }
+    const used = before - input.buffered;
+    const drop = this.#unwanted >= used && input.atEdge;
+    this.#unwanted = Math.max(0, this.#unwanted - used);
+    if (!(text instanceof Promise)) return drop ? text?.subarray(0, 0) : text;
+    this.#decoding = true;
+    const goOn = (later: Uint8Array | undefined): void => {
+      this.#decoding = false;
+      if (later && !drop) this.#splitter.push(later);
+      this.#answer();
+    };
+    text.then(goOn, (error: unknown) => {
+      this.#decoding = false;
+      this.#break(error);
+    });
+    return undefined;
+  }
+
+  /** Gives the pending read what it wants, if there is one and it is there. */
   #answer(): void {
+    if (this.#resolve === undefined) return;
     try {
       const ready = this.#take(this.#wanted);
-      if (ready === undefined) return;
-      const resolve = this.#resolve;
-      this.#settle();
-      resolve?.(ready);
+      if (ready !== undefined) {
+        const resolve = this.#resolve;
+        this.#settle();
+        resolve?.(ready);
+      } else if (!this.#decoding) {
+        if (this.#ended) this.#settle()?.(connectionLost(this.#cause));
+        else this.#resume();
+      }
     } catch (error) {
       this.#settle()?.(error);
     }
@@ -113,6 +222,31 @@ export abstract class BufferedTransport implements ServerTransport {
     const reject = this.#reject;
     this.#resolve = this.#reject = undefined;
     return reject;
+  }
+
+  /** The layer is broken: nothing more is read or written (R-GEN-23). */
+  #break(error: unknown): void {
+    this.#input = undefined;
+    this.#splitter.clear();
+    this.#settle()?.(error);
+    this.endInput(error);
+    this.close();
+  }
+
+  /** @param frames handed on when they are there. @returns when they were, and the channel takes more. */
+  #sendLater(frames: Promise<Uint8Array>): Promise<void> {
+    let ready: MaybePromise<void>;
+    const handedOn = frames.then((octets) => {
+      ready = this.send(octets);
+    });
+    // The next write and close() wait for no more than that.
+    const encoding = handedOn
+      .catch(() => {})
+      .then(() => {
+        if (this.#encoding === encoding) this.#encoding = undefined;
+      });
+    this.#encoding = encoding;
+    return handedOn.then(() => ready);
   }
 
   #resume(): void {

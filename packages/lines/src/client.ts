@@ -74,6 +74,7 @@ export class LineClient implements SASLInterface {
   readonly #wire: LineTransport;
   readonly #dialect: ClientDialect;
   readonly #maxLineBytes: number;
+  readonly #layers: boolean;
   #state: State = "idle";
   #answered = false;
   readonly #mask: Mask = new Mask();
@@ -81,8 +82,18 @@ export class LineClient implements SASLInterface {
   #abort: Deferred | undefined;
   #cancelling: Promise<SASLReply> | undefined;
 
-  /** @param maxLineBytes longest line to read, in octets. */
-  constructor(wire: LineTransport, dialect: ClientDialect, maxLineBytes: number = DEFAULT_MAX_LINE_BYTES) {
+  /**
+   * @param maxLineBytes longest line to read, in octets.
+   * @param layers whether a security layer may be agreed on, where the transport can carry one. The caller puts it in force
+   *   as soon as the exchange has succeeded: `protectWire(wire, result.layer)`.
+   */
+  constructor(
+    wire: LineTransport,
+    dialect: ClientDialect,
+    maxLineBytes: number = DEFAULT_MAX_LINE_BYTES,
+    layers = false,
+  ) {
+    this.#layers = layers;
     this.#wire = wire;
     this.#dialect = dialect;
     this.#maxLineBytes = maxLineBytes;
@@ -90,6 +101,10 @@ export class LineClient implements SASLInterface {
 
   get secure(): boolean {
     return this.#wire.secure === true;
+  }
+
+  get layers(): boolean {
+    return this.#layers && this.#wire.protect !== undefined;
   }
 
   async initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {

@@ -28,7 +28,8 @@ export interface ConnectionEnd {
   /**
    * Why it ended. `undefined`: the client said that it leaves, or the program was done with it. `timed-out`;
    * `limit-exceeded`: too many attempts or commands; `connection-lost`: the client is gone; `channel-not-protected`: the
-   * handshake of TLS failed; `incorrect-encoding`: a line end that is none; `aborted`: the server shuts down;
+   * handshake of TLS failed; `peer-not-verified`: what came through the security layer does not verify;
+   * `incorrect-encoding`: a line end that is none; `aborted`: the server shuts down;
    * `temporary`: a fault of the program, which `run()` rejects with.
    */
   readonly code: SASLErrorCode | undefined;
@@ -99,6 +100,7 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
   #commands = 0;
   #failures = 0;
   #result: ServerResult | undefined;
+  #offered: readonly string[] = noNames;
   /** Of the exchange that is going on. */
   #session: SASLServerSession | undefined;
   /** Set while TLS begins. */
@@ -182,14 +184,24 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
   /** The connection as it is now, for the server's decisions. */
   protected about(): ServerConnection {
     const wire = this.#wire;
+    const facts = this.options.connection?.(wire);
     return {
       secure: wire.secure,
       channelBinding: wire.channelBinding,
       externalSsf: wire.externalSsf,
       remote: wire.remote,
-      ...this.options.connection?.(wire),
+      ...facts,
+      layers: wire.protect !== undefined && facts?.layers !== false,
       successData: false,
     };
+  }
+
+  /**
+   * Under a security layer the mechanisms that were offered before it, on the same terms, so that the client can see whether
+   * somebody hid one of them (RFC 4422 §6.1.2). Otherwise none: a login cannot be repeated.
+   */
+  protected get offered(): readonly string[] {
+    return this.#offered;
   }
 
   /** Whether the channel is protected now. */
@@ -207,7 +219,8 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
   protected async attempt(run: (session: SASLServerSession) => Promise<ServeOutcome>): Promise<boolean> {
     const about = this.about();
     const { remote } = about; // the socket remembers it from now on, for the log
-    const session = this.options.server.session(about);
+    const { server } = this.options;
+    const session = server.session(about);
     const wire = this.#wire;
     this.#session = session;
     wire.onLost = () => void session.abort(connectionLost());
@@ -217,8 +230,10 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
     } finally {
       this.#session = wire.onLost = undefined;
     }
-    if (outcome.ok) this.#result = session.result;
-    else {
+    if (outcome.ok) {
+      this.#result = session.result;
+      if (this.#result?.layer) this.#offered = server.mechanisms(about);
+    } else {
       this.#failures++;
       await this.options.onFailure?.(outcome.error, remote);
     }
@@ -287,6 +302,8 @@ export abstract class LineConnection<W extends ServerTransport, O extends LineCo
     }
   }
 }
+
+const noNames: readonly string[] = [];
 
 const counted = ["maxAttempts", "maxCommands", "loginTimeoutMs", "idleTimeoutMs"] as const;
 

@@ -19,4 +19,4 @@ export { type ServedSession, type ServeExchange, type ServerDialect, serveExchan
 export { LineSplitter } from "./splitter.js";
 export { type Perishable, Sweep } from "./sweep.js";
 export { printable } from "./text.js";
-export type { LineTransport, MaybePromise, ServerTransport } from "./transport.js";
+export { type LineTransport, type MaybePromise, protectWire, type ServerTransport } from "./transport.js";

@@ -32,30 +32,36 @@ export function linePair(options: LinePairOptions = {}): {
 const encoder: TextEncoder = new TextEncoder();
 
 class MemoryTransport extends BufferedTransport {
-  readonly secure: boolean;
   readonly channelBinding: ChannelBinding | undefined;
+  readonly #secure: boolean;
   readonly #chunkBytes: number;
-  #closed = false;
+  #gone = false;
   peer!: MemoryTransport;
 
   constructor(options: LinePairOptions, channelBinding: ChannelBinding | undefined) {
     super();
-    this.secure = options.secure === true;
+    this.#secure = options.secure === true;
     this.channelBinding = channelBinding;
     this.#chunkBytes = options.chunkBytes ?? Number.POSITIVE_INFINITY;
   }
 
-  write(text: string): void {
-    if (this.#closed || this.peer.#closed) throw connectionLost();
-    const octets = encoder.encode(text);
+  get secure(): boolean {
+    return this.#secure || this.layerSsf > 1;
+  }
+
+  get externalSsf(): number | undefined {
+    return this.layerSsf > 0 ? Math.max(this.layerSsf, this.#secure ? 128 : 0) : undefined;
+  }
+
+  protected send(data: string | Uint8Array): void {
+    if (this.#gone || this.peer.#gone) throw connectionLost();
+    const octets = typeof data === "string" ? encoder.encode(data) : data;
     const size = Math.min(this.#chunkBytes, octets.length);
     for (let at = 0; at < octets.length; at += size) this.peer.receive(octets.slice(at, at + size));
   }
 
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.endInput();
+  protected shut(): void {
+    this.#gone = true;
     this.peer.endInput();
     this.peer.onLost?.();
   }

@@ -10,18 +10,20 @@ import {
   SASLFailure,
   type SASLInterface,
   type SASLReply,
+  type SecurityLayer,
   type ServeOutcome,
 } from "sasl-core";
 import { decodeBase64, encodeBase64 } from "sasl-core/plugin";
 import { decodeInitialResponse } from "./base64.js";
 import { connectionLost } from "./buffered.js";
 import { DEFAULT_MAX_LINE_BYTES } from "./client.js";
-import type { LineTransport } from "./transport.js";
+import { type LineTransport, protectWire } from "./transport.js";
 
 /** The words of one protocol, for one exchange. All of them are whole lines with their CRLF. */
 export interface ServerDialect {
   challenge(base64: string): string;
-  success(): string;
+  /** @param layered whether a security layer begins behind this line: what it says is the last that anybody could change. */
+  success(layered: boolean): string;
   /** @param overlong whether it is about a line that was too long; other limits are of a server that has had enough. */
   failure(error: SASLFailure | AuthenticationFailure, overlong: boolean): string;
 }
@@ -32,6 +34,8 @@ export interface ServedSession extends SASLInterface {
   abort(reason?: SASLFailure): Promise<SASLReply>;
   /** Told of an attempt that was turned down before a mechanism began. */
   refuse?(mechanism: string, reason: SASLFailure): void;
+  /** Set from the moment success was replied. Its layer is put in force here. */
+  readonly result?: { readonly layer: SecurityLayer | undefined } | undefined;
 }
 
 /** One exchange to run. */
@@ -51,10 +55,12 @@ export interface ServeExchange {
 }
 
 /**
- * Runs one exchange and writes its outcome.
+ * Runs one exchange and writes its outcome. A security layer that was agreed on is in force from the octet behind it, and
+ * whatever the client has sent behind its own last line is taken for the layer's (R-GEN-21).
  *
  * @param intf the server session, or anything else that knows the answers.
  * @returns once the last line is written.
+ * @throws {TypeError} for a session that may agree on a layer where the transport can carry none.
  * @throws {SASLFailure} `connection-lost` when the wire is lost, after the session was told. The same code out of the
  *   session is about another connection, such as its store's, and answered as a temporary failure.
  */
@@ -64,6 +70,7 @@ export async function serveExchange(
   exchange: ServeExchange,
 ): Promise<ServeOutcome> {
   const { dialect } = exchange;
+  if (intf.layers === true && wire.protect === undefined) throw new TypeError("this transport can carry no layer");
   try {
     await converse(wire, intf, exchange);
   } catch (thrown) {
@@ -72,7 +79,10 @@ export async function serveExchange(
     await wire.write(dialect.failure(error, error instanceof OverlongLine));
     return { ok: false, error };
   }
-  await wire.write(dialect.success());
+  const layer = intf.result?.layer;
+  const written = wire.write(dialect.success(layer !== undefined));
+  protectWire(wire, layer); // at once: the next thing written may be anybody's
+  await written;
   return { ok: true };
 }
 

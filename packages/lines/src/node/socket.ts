@@ -26,7 +26,7 @@ export interface NodeLineTransportOptions extends TLSChannelBindingOptions {
 /** A transport over a socket, which can be taken back from it. */
 export interface NodeLineTransport extends BufferedTransport {
   readonly socket: Socket;
-  /** Strength of TLS in bits, as `tlsStrength` of `sasl-core/node` says; 0 without TLS. */
+  /** Strength in bits of TLS, as `tlsStrength` of `sasl-core/node` says, or of the security layer, whichever is more; 0 without. */
   readonly externalSsf: number;
   readonly remote: string | undefined;
 
@@ -34,6 +34,7 @@ export interface NodeLineTransport extends BufferedTransport {
    * Takes the socket back, paused and without listeners of ours. The transport is closed for good.
    *
    * @throws {SASLFailure} `connection-lost` when it was closed or released before.
+   * @throws {TypeError} under a security layer: what it holds cannot be given back.
    * @returns with the socket what had arrived and was not read. Before a TLS handshake that must be nothing: on a client
    *   such octets are an attack (R-IMAP-10, R-SMTP-16), on a server they must never be taken for commands (R-IMAP-09).
    */
@@ -59,7 +60,7 @@ class SocketTransport extends BufferedTransport implements NodeLineTransport {
   readonly socket: Socket;
   readonly #options: NodeLineTransportOptions;
   #binding: ChannelBinding | undefined;
-  #closed = false;
+  #released = false;
   #onAbort: (() => void) | undefined;
 
   constructor(socket: Socket, options: NodeLineTransportOptions) {
@@ -79,6 +80,7 @@ class SocketTransport extends BufferedTransport implements NodeLineTransport {
 
   get secure(): boolean {
     const { role, allowUnverifiedCertificate } = this.#options;
+    if (this.layerSsf > 1) return true;
     if (!(this.socket instanceof TLSSocket)) return false;
     return role === "server" || this.socket.authorized || allowUnverifiedCertificate === true;
   }
@@ -91,23 +93,22 @@ class SocketTransport extends BufferedTransport implements NodeLineTransport {
   }
 
   get externalSsf(): number {
-    return this.socket instanceof TLSSocket ? tlsStrength(this.socket) : 0;
+    return Math.max(this.layerSsf, this.socket instanceof TLSSocket ? tlsStrength(this.socket) : 0);
   }
 
   get remote(): string | undefined {
     return this.socket.remoteAddress;
   }
 
-  write(text: string): MaybePromise<void> {
+  protected send(data: string | Uint8Array): MaybePromise<void> {
     const { socket } = this;
-    if (this.#closed || socket.destroyed || !socket.writable) throw connectionLost();
-    if (!socket.write(text)) return drained(socket);
+    if (this.#released || socket.destroyed || !socket.writable) throw connectionLost();
+    if (!socket.write(data)) return drained(socket);
   }
 
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.end();
+  protected shut(): void {
+    if (this.#released) return;
+    if (this.socket.destroyed) this.#detach();
     // A peer that does not read would keep the socket open for ever.
     if (this.socket.writableNeedDrain) this.socket.destroy();
     else this.socket.destroySoon();
@@ -115,12 +116,13 @@ class SocketTransport extends BufferedTransport implements NodeLineTransport {
 
   release(): { socket: Socket; leftover: Uint8Array } {
     const { socket } = this;
-    if (this.#closed) throw connectionLost();
+    if (this.closed) throw connectionLost();
+    if (this.layerSsf > 0) throw new TypeError("a security layer is in force");
     socket.pause();
     const leftover = this.takeLeftover();
-    this.#closed = true;
+    this.#released = true;
     this.#detach();
-    this.end();
+    this.close();
     return { socket, leftover };
   }
 
