@@ -24,7 +24,7 @@ const entries = Object.values(manifest.exports)
   .map((file) => file.replace("./lib/", ""));
 
 /** Entries that only some programs can load: they need Node.js, or a package that is not always there. */
-const apart = entries.filter((file) => /^(node|jwt|legacy|experimental)[/.]/.test(file));
+const apart = entries.filter((file) => /^(node|jwt|ecdsa|legacy|experimental)[/.]/.test(file));
 /** For tests alone: what is made when it is loaded would be in every program otherwise. */
 const aside = entries.filter((file) => file.startsWith("testing"));
 const together = entries.filter((file) => !apart.includes(file) && !aside.includes(file));

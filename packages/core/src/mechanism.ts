@@ -327,7 +327,8 @@ export function withServer(
   return defineMechanism({ ...clientHalf, ...serverSide, server });
 }
 
-const mechanismName = /^[A-Z0-9_-]{1,20}$/;
+/** RFC 4422 §3.1, and the one name in use that is longer than that: IRC's. */
+const mechanismName = /^(?:[A-Z0-9_-]{1,20}|ECDSA-NIST256P-CHALLENGE)$/;
 
 /** Whether `name` can be a mechanism at all (R-GEN-01). */
 export function isMechanismName(name: string): boolean {
