@@ -55,6 +55,34 @@ export {
   type TokenRequestOptions,
   type TokenUse,
 } from "./ht/index.js";
+export {
+  GS2_KRB5,
+  GS2_KRB5_PLUS,
+  GSS_SPNEGO,
+  GSSAPI,
+  type Gs2Options,
+  type GssAcceptOptions,
+  type GssContext,
+  type GssContextOptions,
+  type GssCredentials,
+  type GssFacts,
+  type GssFlags,
+  type GssInitiateOptions,
+  type GssOptions,
+  type GssProvider,
+  type GssStep,
+  type GssUnwrapped,
+  gs2Krb5Mechanism,
+  gs2Krb5PlusMechanism,
+  gs2Mechanism,
+  gs2Name,
+  gssapiMechanism,
+  gssSpnegoMechanism,
+  krb5Oid,
+  ntlmOid,
+  type SpnegoOptions,
+  spnegoOid,
+} from "./gssapi/index.js";
 export { LOGIN, login } from "./login.js";
 export { OAUTHBEARER, type OAuthError, oauthbearer, XOAUTH2, xoauth2 } from "./oauth.js";
 export { PLAIN, plain } from "./plain.js";

@@ -53,7 +53,7 @@ export async function* scramClient(
 }
 
 /** RFC 5802 §6: `y` only when this side can bind and the server, asked for its list, offered no -PLUS. */
-function unboundFlag(ctx: ClientContext): "n" | "y" {
+export function unboundFlag(ctx: ClientContext): "n" | "y" {
   const { channelBinding, offered } = ctx.settings;
   const plusWithheld = offered?.length && !offered.some((name) => name.endsWith("-PLUS"));
   return channelBinding?.types.length && plusWithheld ? "y" : "n";

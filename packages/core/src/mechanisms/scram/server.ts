@@ -36,7 +36,11 @@ export async function* scramServer(ctx: ServerContext, { digest }: ScramHash, pl
 }
 
 /** RFC 5802 §6: the flag must fit the mechanism, what was offered, and what this connection has. */
-async function checkBinding(ctx: ServerContext, header: Gs2Header, plus: boolean): Promise<Uint8Array | undefined> {
+export async function checkBinding(
+  ctx: ServerContext,
+  header: Gs2Header,
+  plus: boolean,
+): Promise<Uint8Array | undefined> {
   if (plus !== (header.flag === "p"))
     throw ctx.fail("malformed-message", "the binding flag does not fit the mechanism"); // R-CB-04
   if (header.flag === "y" && ctx.offered.some((name) => name.endsWith("-PLUS"))) {
