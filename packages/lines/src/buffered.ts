@@ -68,12 +68,15 @@ export abstract class BufferedTransport implements ServerTransport {
     return this.#layer?.ssf ?? 0;
   }
 
-  /** @throws {SASLFailure} `connection-lost`; with a security layer, whatever is wrong with it. */
-  write(text: string): MaybePromise<void> {
+  /**
+   * @param data text as UTF-8, or octets as they are: mail is not always UTF-8.
+   * @throws {SASLFailure} `connection-lost`; with a security layer, whatever is wrong with it.
+   */
+  write(data: string | Uint8Array): MaybePromise<void> {
     if (this.#closed) throw connectionLost();
-    if (this.#layer === undefined) return this.send(text);
+    if (this.#layer === undefined) return this.send(data);
     const layer = this.#layer;
-    const octets = encoder.encode(text);
+    const octets = typeof data === "string" ? encoder.encode(data) : data;
     if (this.#encoding === undefined) {
       const frames = layer.encode(octets);
       return frames instanceof Promise ? this.#sendLater(frames) : this.send(frames);

@@ -5,7 +5,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { ServerResult } from "sasl-core";
+import { isSASLError, type ServerResult } from "sasl-core";
 import { type Command, type IMAPConnection, parseStrings } from "sasl-imap";
 import type { NodeLineTransport } from "sasl-lines/node";
 import { parseItems, parseSet } from "./imap-fetch.js";
@@ -69,17 +69,13 @@ class MailSession {
     return this.#write(`${tag} BAD ${text}\r\n`);
   }
 
-  /** Latin-1, one octet for each character: mail is octets. */
+  /** Latin-1, one octet for each character: mail is octets. A client that is gone is found out about when it is read. */
   async #write(text: string): Promise<void> {
-    const { socket } = this.#connection.wire;
-    if (socket.destroyed || socket.write(Buffer.from(text, "latin1"))) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        socket.off("drain", done).off("close", done);
-        resolve();
-      };
-      socket.on("drain", done).on("close", done);
-    });
+    try {
+      await this.#connection.wire.write(Buffer.from(text, "latin1"));
+    } catch (error) {
+      if (!isSASLError(error)) throw error;
+    }
   }
 
   /** What has changed since the client was last told (RFC 9051 §7.4.1, §7.5.1): said before the tagged response. */
