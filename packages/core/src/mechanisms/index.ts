@@ -21,6 +21,34 @@ export {
 } from "./digest-md5/index.js";
 export { EXTERNAL, external } from "./external.js";
 export {
+  GS2_KRB5,
+  GS2_KRB5_PLUS,
+  GSS_SPNEGO,
+  GSSAPI,
+  type Gs2Options,
+  type GssAcceptOptions,
+  type GssContext,
+  type GssContextOptions,
+  type GssCredentials,
+  type GssFacts,
+  type GssFlags,
+  type GssInitiateOptions,
+  type GssOptions,
+  type GssProvider,
+  type GssStep,
+  type GssUnwrapped,
+  gs2Krb5Mechanism,
+  gs2Krb5PlusMechanism,
+  gs2Mechanism,
+  gs2Name,
+  gssapiMechanism,
+  gssSpnegoMechanism,
+  krb5Oid,
+  ntlmOid,
+  type SpnegoOptions,
+  spnegoOid,
+} from "./gssapi/index.js";
+export {
   type HashedTokenInfo,
   type HashedTokenRecord,
   type HashedTokens,
@@ -55,37 +83,42 @@ export {
   type TokenRequestOptions,
   type TokenUse,
 } from "./ht/index.js";
-export {
-  GS2_KRB5,
-  GS2_KRB5_PLUS,
-  GSS_SPNEGO,
-  GSSAPI,
-  type Gs2Options,
-  type GssAcceptOptions,
-  type GssContext,
-  type GssContextOptions,
-  type GssCredentials,
-  type GssFacts,
-  type GssFlags,
-  type GssInitiateOptions,
-  type GssOptions,
-  type GssProvider,
-  type GssStep,
-  type GssUnwrapped,
-  gs2Krb5Mechanism,
-  gs2Krb5PlusMechanism,
-  gs2Mechanism,
-  gs2Name,
-  gssapiMechanism,
-  gssSpnegoMechanism,
-  krb5Oid,
-  ntlmOid,
-  type SpnegoOptions,
-  spnegoOid,
-} from "./gssapi/index.js";
 export { LOGIN, login } from "./login.js";
 export { OAUTHBEARER, type OAuthError, oauthbearer, XOAUTH2, xoauth2 } from "./oauth.js";
+export {
+  OPENID20,
+  type OpenId20Credentials,
+  type OpenId20Login,
+  type OpenId20Outcome,
+  type OpenId20Redirect,
+  type OpenId20ServerOptions,
+  openid20,
+  openid20Server,
+} from "./openid20.js";
+export {
+  listOtp,
+  type MakeOtpOptions,
+  makeOtp,
+  OTP,
+  type OtpChallenge,
+  type OtpCredentials,
+  type OtpHashName,
+  type OtpListEntry,
+  type OtpRenewal,
+  type OtpSequence,
+  otp,
+} from "./otp/index.js";
 export { PLAIN, plain } from "./plain.js";
+export {
+  SAML20,
+  type Saml20Assertion,
+  type Saml20Credentials,
+  type Saml20Login,
+  type Saml20Redirect,
+  type Saml20ServerOptions,
+  saml20,
+  saml20Server,
+} from "./saml20.js";
 export {
   hashSha1,
   hashSha3_512,
@@ -110,16 +143,3 @@ export {
   scramSha512,
   scramSha512Plus,
 } from "./scram/index.js";
-export {
-  listOtp,
-  type MakeOtpOptions,
-  makeOtp,
-  OTP,
-  type OtpChallenge,
-  type OtpCredentials,
-  type OtpHashName,
-  type OtpListEntry,
-  type OtpRenewal,
-  type OtpSequence,
-  otp,
-} from "./otp/index.js";
