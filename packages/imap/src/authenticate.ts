@@ -9,7 +9,7 @@ import {
   authenticate as coreAuthenticate,
   type SASLMechanism,
 } from "sasl-core";
-import type { LineTransport } from "sasl-lines";
+import { type LineTransport, protectWire } from "sasl-lines";
 import { SASLClient } from "./client.js";
 import { type Announcement, type CapabilitySource, discover } from "./discovery.js";
 import type { CommandOptions, Completion } from "./responses.js";
@@ -18,10 +18,18 @@ import type { CommandOptions, Completion } from "./responses.js";
 export interface AuthenticateOptions extends CoreOptions, CommandOptions {}
 
 /** Who logged in how, and what the server said with its OK. */
-export interface AuthenticationResult extends CoreResult, Completion {}
+export interface AuthenticationResult extends CoreResult, Completion {
+  /**
+   * True when a security layer is in force now. Everything the server announced before is void, and what it said of itself
+   * with its OK is left out here, as anybody may have written it (R-IMAP-11, R-IMAP-15): ask with `capabilities(wire)`, and
+   * see with `hiddenMechanisms` whether a stronger mechanism had been kept from you.
+   */
+  readonly rediscover: boolean;
+}
 
 /**
- * Logs in over a connection in the not-authenticated state with the strongest mechanism both sides accept.
+ * Logs in over a connection in the not-authenticated state with the strongest mechanism both sides accept. Where that brings
+ * a security layer and the transport can carry one, all that follows goes through it.
  *
  * @param announced capabilities learnt on this connection as it is now, after TLS began (R-IMAP-11): what `discover` gave,
  *   or anything it takes.
@@ -36,13 +44,16 @@ export async function authenticate(
   options: AuthenticateOptions = {},
 ): Promise<AuthenticationResult> {
   const { mechanisms: offered, initialResponse } = isAnnouncement(announced) ? announced : discover(announced);
-  const client = new SASLClient(wire, { ...options, initialResponse });
+  const client = new SASLClient(wire, { ...options, initialResponse, layers: true });
   const result = await coreAuthenticate(client, offered, mechanisms, {
     service: "imap",
     ...options,
     channelBinding: options.channelBinding ?? wire.channelBinding,
   });
-  return { ...result, ...(client.completion as Completion) };
+  protectWire(wire, result.layer); // R-IMAP-16
+  const completion = client.completion as Completion;
+  if (result.layer === undefined) return { ...result, ...completion, rediscover: false };
+  return { ...result, ...completion, capabilities: undefined, rediscover: true };
 }
 
 function isAnnouncement(value: Announcement | CapabilitySource): value is Announcement {

@@ -11,6 +11,11 @@ import { type CommandOptions, type Completion, ResponseReader } from "./response
 export interface SASLClientOptions extends CommandOptions {
   /** Whether the server takes initial responses; see `Announcement`. Default false. */
   readonly initialResponse?: boolean | undefined;
+  /**
+   * Whether a security layer may be agreed on, where the transport can carry one; put it in force then, with `protectWire`, as
+   * `authenticate` does. Default false.
+   */
+  readonly layers?: boolean | undefined;
 }
 
 /**
@@ -22,7 +27,7 @@ export class SASLClient extends LineClient {
 
   constructor(wire: LineTransport, options: SASLClientOptions = {}) {
     const dialect = new AuthenticateDialect(options);
-    super(wire, dialect, options.maxLineBytes);
+    super(wire, dialect, options.maxLineBytes, options.layers);
     this.#dialect = dialect;
   }
 

@@ -45,7 +45,7 @@ export class IMAPConnection<W extends ServerTransport = ServerTransport> extends
   /** Capabilities as they are now. */
   get capabilities(): string[] {
     const { capabilities = ["IMAP4rev1", "LITERAL-"], server } = this.options;
-    if (this.result) return [...capabilities];
+    if (this.result) return [...new Set([...capabilities, ...this.offered.map((name) => `AUTH=${name}`)])];
     return announce(server.mechanisms(this.about()), { capabilities, startTls: this.canStartTls });
   }
 

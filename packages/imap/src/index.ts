@@ -8,6 +8,7 @@
  */
 export {
   AuthenticationFailure,
+  hiddenMechanisms,
   isSASLError,
   memoryAccounts,
   type SASLErrorCode,
@@ -22,6 +23,7 @@ export {
   type ConnectionFacts,
   type LineTransport,
   linePair,
+  protectWire,
   type ServedSession,
   type ServerTransport,
   Sweep,

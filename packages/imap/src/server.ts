@@ -21,7 +21,10 @@ export interface AuthenticateCommand {
 export interface ServeOptions {
   /** Longest line to read, in octets. Default 12288, which fits the messages of all mechanisms here (R-IMAP-19). */
   readonly maxLineBytes?: number | undefined;
-  /** Capabilities to send with the OK, asked for after success. Left out: none. */
+  /**
+   * Capabilities to send with the OK, asked for after success. Left out: none; and none under a security layer, which a
+   * client would have to ask for again (R-IMAP-15).
+   */
   readonly capabilities?: (() => readonly string[]) | undefined;
 }
 
@@ -73,8 +76,8 @@ export class TaggedDialect implements ServerDialect {
     return `+ ${base64}\r\n`;
   }
 
-  success(): string {
-    const capabilities = this.#capabilities?.();
+  success(layered: boolean): string {
+    const capabilities = layered ? undefined : this.#capabilities?.();
     return `${this.#tag} OK ${capabilities ? `[CAPABILITY ${capabilities.join(" ")}] ` : ""}Authenticated\r\n`;
   }
 

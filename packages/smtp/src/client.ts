@@ -15,6 +15,11 @@ export interface SASLClientOptions {
   readonly maxCommandBytes?: number | undefined;
   /** Longest line to read, in octets. Default 12288. */
   readonly maxLineBytes?: number | undefined;
+  /**
+   * Whether a security layer may be agreed on, where the transport can carry one; put it in force then, with `protectWire`, as
+   * `authenticate` does. Default false.
+   */
+  readonly layers?: boolean | undefined;
 }
 
 /** What the reply to a successful AUTH said. */
@@ -31,7 +36,7 @@ export class SASLClient extends LineClient {
 
   constructor(wire: LineTransport, options: SASLClientOptions = {}) {
     const dialect = new AuthDialect(options.maxCommandBytes ?? MAX_COMMAND_BYTES);
-    super(wire, dialect, options.maxLineBytes);
+    super(wire, dialect, options.maxLineBytes, options.layers);
     this.#dialect = dialect;
   }
 

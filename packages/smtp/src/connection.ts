@@ -105,8 +105,8 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> extends
     this.#mail = undefined; // RFC 5321 §4.1.4
     if (verb === "HELO") return this.#say(`250 ${this.#host}`);
     const { extensions = ["PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"], server } = this.options;
-    // R-SMTP-01: as things are now, so a list from before TLS is never repeated after it.
-    const names = this.result ? [] : server.mechanisms(this.about());
+    // R-SMTP-01: as things are now, so a list from before TLS is never repeated after it. After a layer it is, to be compared.
+    const names = this.result ? this.offered : server.mechanisms(this.about());
     const lines = [this.#host, ...announce(names, { extensions, startTls: this.canStartTls })];
     return this.#say(lines.map((line, at) => `250${at + 1 < lines.length ? "-" : " "}${line}`).join("\r\n"));
   }
@@ -125,6 +125,7 @@ export class SMTPConnection<W extends ServerTransport = ServerTransport> extends
     if (!this.#greeted) return this.#say("503 5.5.1 EHLO first");
     await this.attempt((session) => serve(this.wire, session, args, this.options));
     const { result } = this as { result: ServerResult | undefined };
+    if (result?.layer) this.#greeted = false; // R-SMTP-14; there is no mail before a login
     return result && this.options.onAuthenticated?.(result, this);
   }
 

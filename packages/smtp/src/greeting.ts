@@ -9,10 +9,16 @@ import { DEFAULT_MAX_LINE_BYTES, type LineTransport, readUnsolicited } from "sas
 import { type Announcement, discover } from "./discovery.js";
 import { mayComeUnasked, type Reply, ReplyReader } from "./reply.js";
 
-/** How to begin. */
-export interface GreetOptions<W extends LineTransport> {
-  /** What to call ourselves in EHLO: a domain or an address literal. Default `[127.0.0.1]`. */
+/** How to say EHLO. */
+export interface EhloOptions {
+  /** What to call ourselves: a domain or an address literal. Default `[127.0.0.1]`. */
   readonly clientName?: string | undefined;
+  /** Longest line to read, in octets. Default 12288. */
+  readonly maxLineBytes?: number | undefined;
+}
+
+/** How to begin. */
+export interface GreetOptions<W extends LineTransport> extends EhloOptions {
   /**
    * Begins TLS on the connection, which has just been agreed on; `startTlsClient` of `sasl-lines/node` does it. When given,
    * TLS is required: a server that does not offer or refuses it is not talked to any further.
@@ -23,8 +29,6 @@ export interface GreetOptions<W extends LineTransport> {
    * for nothing else: anybody may have written it (R-SMTP-16).
    */
   readonly onBefore?: ((announced: Announcement) => void) | undefined;
-  /** Longest line to read, in octets. Default 12288. */
-  readonly maxLineBytes?: number | undefined;
 }
 
 /** A connection ready to log in on. */
@@ -44,10 +48,10 @@ export interface Greeting<W extends LineTransport> {
  *   where clear text follows the answer to STARTTLS; close the connection then, as after everything else that is thrown.
  */
 export async function greet<W extends LineTransport>(wire: W, options: GreetOptions<W> = {}): Promise<Greeting<W>> {
-  const { upgrade, clientName = "[127.0.0.1]", maxLineBytes } = options;
+  const { upgrade, maxLineBytes } = options;
   const greeting = await readReply(wire, maxLineBytes);
   if (greeting.code !== 220) throw refusal(greeting, "the connection");
-  const announced = await ehlo(wire, clientName, maxLineBytes);
+  const announced = await ehlo(wire, options);
   if (upgrade === undefined) return { wire, announced, announcedBefore: undefined };
   options.onBefore?.(announced);
   if (!announced.startTls) throw new SASLFailure("channel-not-protected", "the server does not offer STARTTLS");
@@ -59,11 +63,16 @@ export async function greet<W extends LineTransport>(wire: W, options: GreetOpti
   if ((wire.buffered ?? 0) > 0)
     throw new SASLFailure("peer-not-verified", "clear text followed the answer to STARTTLS");
   const secured = await upgrade(wire);
-  return { wire: secured, announced: await ehlo(secured, clientName, maxLineBytes), announcedBefore: announced };
+  return { wire: secured, announced: await ehlo(secured, options), announcedBefore: announced };
 }
 
-/** Says EHLO. @throws {SASLFailure} when the server does not take it. */
-async function ehlo(wire: LineTransport, clientName: string, maxLineBytes?: number): Promise<Announcement> {
+/**
+ * Says EHLO: again where `authenticate` says `rediscover`. `greet` has said it already.
+ *
+ * @throws {SASLFailure} when the server does not take it.
+ */
+export async function ehlo(wire: LineTransport, options: EhloOptions = {}): Promise<Announcement> {
+  const { clientName = "[127.0.0.1]", maxLineBytes } = options;
   if (!/^[\x21-\x7e]{1,255}$/.test(clientName)) throw new TypeError("not a name for EHLO");
   const reply = await runCommand(wire, `EHLO ${clientName}`, maxLineBytes);
   if (reply.code !== 250) throw refusal(reply, "EHLO");

@@ -8,6 +8,7 @@
  */
 export {
   AuthenticationFailure,
+  hiddenMechanisms,
   isSASLError,
   memoryAccounts,
   type SASLErrorCode,
@@ -22,6 +23,7 @@ export {
   type ConnectionFacts,
   type LineTransport,
   linePair,
+  protectWire,
   type ServedSession,
   type ServerTransport,
   Sweep,
@@ -31,7 +33,7 @@ export { type Completion, SASLClient, type SASLClientOptions } from "./client.js
 export { SMTPConnection, type SMTPConnectionOptions } from "./connection.js";
 export { type Announcement, type AnnounceOptions, announce, discover, type EhloSource } from "./discovery.js";
 export { type FailureContext, formatFailure, parseFailure } from "./errors.js";
-export { type Greeting, type GreetOptions, greet, runCommand } from "./greeting.js";
+export { type EhloOptions, ehlo, type Greeting, type GreetOptions, greet, runCommand } from "./greeting.js";
 export type { Envelope, MessageHandler } from "./mail.js";
 export { formatMailAuth, parseMailAuth } from "./mail-auth.js";
 export { parseReply, type Reply } from "./reply.js";

@@ -52,7 +52,7 @@ function ending(stream: Duplex): Promise<string> {
   return new Promise((resolve) => {
     let error: { code?: string } | undefined;
     stream.on("error", (thrown) => {
-      error = thrown;
+      error = thrown as Error & { code?: string };
     });
     finished(stream, () => resolve(error?.code ?? "no error"));
   });
