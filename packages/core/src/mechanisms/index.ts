@@ -143,3 +143,15 @@ export {
   scramSha512,
   scramSha512Plus,
 } from "./scram/index.js";
+export {
+  SRP,
+  type SrpGroup,
+  type SrpOptions,
+  type SrpServerOptions,
+  SrpSessions,
+  type SrpSessionsOptions,
+  type SrpVerifier,
+  srp,
+  srpGroups,
+  srpServer,
+} from "./srp/index.js";
