@@ -1,5 +1,5 @@
 /** A security layer on a line transport: where it begins, what it takes, and how it breaks. */
-import { memoryAccounts, type SASLFailure, SASLServer, type SecurityLayer } from "sasl-core";
+import { authenticate, clientMechanism, memoryAccounts, SASLFailure, SASLServer, type SecurityLayer } from "sasl-core";
 import { concatBytes } from "sasl-core/plugin";
 import { layeredMechanism, testLayer } from "sasl-core/testing";
 import { describe, expect, test } from "vitest";
@@ -342,4 +342,70 @@ describe("the server's end of an exchange", () => {
     client.protect?.(testLayer(true));
     expect(await client.readLine(100)).toBe("BYE");
   });
+});
+
+test("R-GEN-24 a second exchange with a layer replaces the first, one without leaves it in force", async () => {
+  for (const [later, chunkBytes] of [
+    [false, undefined],
+    [true, 1],
+    [false, 3],
+  ] as const) {
+    const strong = layeredMechanism({ later });
+    const weak = layeredMechanism({ later, ssf: 56 }, "X-WEAK");
+    const alice = { username: "alice", password: "secret" };
+    const sasl = new SASLServer({
+      mechanisms: [strong, weak],
+      accounts: memoryAccounts({ alice: alice.password }),
+      policy: { maxSsf: 128 },
+    });
+    const dialect: ServerDialect = {
+      challenge: (base64) => `+ ${base64}\r\n`,
+      success: (layered) => `OK ${layered}\r\n`,
+      failure: (error) => `NO ${error.code}\r\n`,
+    };
+    const { client, server: wire } = linePair({ chunkBytes });
+    const serving = (async () => {
+      for (let exchange = 0; exchange < 3; exchange++) {
+        const [mechanism = "", initial] = (await wire.readLine(1000)).split(" ");
+        const session = sasl.session({ secure: false, layers: true });
+        await serveExchange(wire, session, { mechanism, initial, dialect, pipelining: true });
+      }
+    })();
+    const layers: unknown[] = [];
+    for (const [name, maxSsf] of [
+      ["X-WEAK", 128],
+      ["X-LAYERED", 0],
+      ["X-LAYERED", 128],
+    ] as const) {
+      const said: string[] = [];
+      const intf = new LineClient(
+        client,
+        {
+          command: (mechanism, initial) => `${mechanism} ${initial}\r\n`,
+          challenge: (line) => (line.startsWith("+ ") ? line.slice(2) : undefined),
+          read(line) {
+            said.push(line);
+            if (line.startsWith("OK")) return { state: "success" };
+            return { state: "failure", error: new SASLFailure("aborted", line) };
+          },
+        },
+        1000,
+        true,
+      );
+      const mechanism = clientMechanism([name === "X-WEAK" ? weak : strong], alice);
+      const { layer } = await authenticate(intf, [name], [mechanism], { policy: { maxSsf } });
+      protectWire(client, layer);
+      layers.push([layer?.ssf, client.externalSsf, wire.externalSsf, ...said]);
+    }
+    await serving;
+    expect(layers).toEqual([
+      [56, 56, 56, "OK true"],
+      [undefined, 56, 56, "OK false"],
+      [128, 128, 128, "OK true"],
+    ]);
+    await client.write("still here\r\n");
+    expect(await wire.readLine(100)).toBe("still here");
+    await wire.write("so am I\r\n");
+    expect(await client.readLine(100)).toBe("so am I");
+  }
 });
