@@ -84,7 +84,19 @@ export {
   type TokenUse,
 } from "./ht/index.js";
 export { LOGIN, login } from "./login.js";
-export { OAUTHBEARER, type OAuthError, oauthbearer, XOAUTH2, xoauth2 } from "./oauth.js";
+export { OAUTHBEARER, oauthbearer, XOAUTH2, xoauth2 } from "./oauth.js";
+export type { OAuthError } from "./oauth-messages.js";
+export {
+  type HmacSha1VerifierOptions,
+  hmacSha1Verifier,
+  OAUTH10A,
+  type OAuth10aCredentials,
+  type OAuth10aRequest,
+  type OAuth10aSecrets,
+  type OAuth10aServerOptions,
+  oauth10a,
+  oauth10aServer,
+} from "./oauth10a.js";
 export {
   OPENID20,
   type OpenId20Credentials,
@@ -144,6 +156,16 @@ export {
   scramSha512Plus,
 } from "./scram/index.js";
 export {
+  type PasscodeReason,
+  SECURID,
+  type SecuridCredentials,
+  type SecuridOptions,
+  type SecuridRequest,
+  type SecuridVerdict,
+  securid,
+  securidServer,
+} from "./securid.js";
+export {
   SRP,
   type SrpGroup,
   type SrpOptions,
@@ -155,3 +177,4 @@ export {
   srpGroups,
   srpServer,
 } from "./srp/index.js";
+export { X_OAUTH2, xOauth2 } from "./x-oauth2.js";

@@ -35,8 +35,7 @@ export interface MechanismCheckOptions extends BenchOptions {
    */
   readonly harmless?: ((corruption: Corruption) => boolean) | undefined;
   /**
-   * True where a user can have one exchange at a time: those beside it may fail as temporary, and one of several succeeds
-   * all the same. Default false.
+   * True where a user can have one exchange at a time: those beside it may fail as temporary. Default false.
    */
   readonly exclusive?: boolean | undefined;
   /** How often each corruption is tried at each step. Default 3. */
@@ -174,8 +173,13 @@ async function checkFirst({ bench, mechanism, seed }: Subject): Promise<void> {
     const reply = await session.initiate(mechanism.name);
     const empty = reply.state === "challenge" && reply.payload.length === 0;
     expect(empty, "a client-first mechanism without initial response does not begin with an empty challenge");
-    const { messages } = await bench.succeed({ seed });
-    const next = await session.respond(messages[0]?.payload as Uint8Array);
+    let first: Uint8Array | undefined;
+    const held = ({ payload }: WireMessage): never => {
+      first = payload; // which no server has seen yet: it may be of use only once
+      throw new SASLFailure("connection-lost", "the first message is held back");
+    };
+    await bench.play({ seed, client: held });
+    const next = await session.respond(first as unknown as Uint8Array);
     expect(next.state !== "failure", "the first message fails behind an empty challenge");
   }
 }
@@ -269,7 +273,6 @@ async function checkEnd({ bench, mechanism, seed }: Subject): Promise<void> {
 
 async function checkTogether({ bench, mechanism, options, seed }: Subject): Promise<void> {
   const server = bench.server({ seed });
-  const free = { count: 0 };
   const plays = Array.from({ length: 8 }, async (_, i) => {
     const wrong = options.wrong && i % 2 === 1;
     const successData = i % 4 < 2;
@@ -279,7 +282,6 @@ async function checkTogether({ bench, mechanism, options, seed }: Subject): Prom
       const { error, outcome } = await bench.play(play);
       const busy = isSASLError(error) && error.code === "temporary" && session.result === undefined;
       expect(outcome !== undefined || busy, `right credentials fail beside others: ${messageOf(error)}`);
-      if (outcome !== undefined) free.count++;
       return;
     }
     if (!wrong) return void (await bench.succeed(play));
@@ -288,7 +290,6 @@ async function checkTogether({ bench, mechanism, options, seed }: Subject): Prom
     expect(session.result === undefined, "wrong credentials succeed beside right ones");
   });
   await Promise.all(plays);
-  expect(!options.exclusive || free.count > 0, "of several exchanges at the same time not one succeeds");
   for (let i = 0; i < 3; i++) await bench.succeed({ seed, session: server.session(bench.connection()) });
   expect(bench.mechanism.name === mechanism.name, "the mechanism has changed its name");
 }

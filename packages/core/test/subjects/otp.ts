@@ -40,8 +40,8 @@ function sameMeaning({ from, payload, received }: Corruption): boolean {
 
 export const subjects: Subjects = {
   OTP: {
-    credentials: { username: user.username, passphrase },
-    wrong: { username: user.username, passphrase: "something else" },
+    credentials: { username: user.username, passphrase } as object,
+    wrong: { username: user.username, passphrase: "something else" } as object,
     server: { accounts: endless() },
     secrets: [passphrase, "something else"],
     exclusive: true,

@@ -293,7 +293,7 @@ describe("the server", () => {
       ...accounts,
       async store(...change) {
         await Promise.resolve();
-        written = accounts.store(...change);
+        written = await accounts.store(...change);
         return written;
       },
     };
