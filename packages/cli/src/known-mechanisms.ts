@@ -4,6 +4,7 @@
  * @module
  */
 import { compareStrength, type Mechanism } from "sasl-core";
+import * as ecdsa from "sasl-core/ecdsa";
 import * as experimental from "sasl-core/experimental";
 import * as legacy from "sasl-core/legacy";
 import * as usual from "sasl-core/mechanisms";
@@ -15,7 +16,7 @@ const { singleDes, rc4_40, rc4_56, tripleDes, rc4 } = legacy;
 const complete = usual.digestMd5With({ ciphers: [singleDes, rc4_40, rc4_56, tripleDes, rc4] });
 
 /** All of them, strongest first, both halves. */
-export const knownMechanisms: readonly Mechanism[] = [usual, legacy, kerberos, experimental]
+export const knownMechanisms: readonly Mechanism[] = [usual, ecdsa, legacy, kerberos, experimental]
   .flatMap(mechanismsOf)
   .map((each) => (each.name === complete.name ? complete : each))
   .sort(compareStrength);

@@ -4,13 +4,14 @@
  * @module
  */
 import { SASLFailure } from "sasl-core";
-import { type Announcement, authenticate, greet, runCommand } from "sasl-imap";
+import { type Announcement, authenticate, capabilities, greet, runCommand } from "sasl-imap";
 import { nodeLineTransport } from "sasl-lines/node";
 import {
   connectRoute,
   type Offer,
   type Progress,
   type Route,
+  refuseHidden,
   type Session,
   transportOptions,
   upgradeOf,
@@ -35,7 +36,16 @@ export async function openImap(route: Route, progress: Progress): Promise<Sessio
     socket: wire.socket,
     before: announcedBefore && offerOf(announcedBefore),
     offer,
-    authenticate: (mechanisms, options) => authenticate(wire, announced, mechanisms, options),
+    async authenticate(mechanisms, options, onResult) {
+      const { secure } = wire;
+      const result = await authenticate(wire, announced, mechanisms, options);
+      onResult?.(result);
+      if (result.rediscover) {
+        const { mechanisms: after } = await capabilities(wire);
+        refuseHidden(result, { before: announced.mechanisms, after }, mechanisms, { ...options, secure });
+      }
+      return result;
+    },
     async end() {
       try {
         await runCommand(wire, "LOGOUT", { onUntagged: () => {} });

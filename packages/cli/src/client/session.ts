@@ -8,8 +8,12 @@ import { TLSSocket } from "node:tls";
 import {
   type AuthenticateOptions,
   type AuthenticationResult,
+  type EvaluateOptions,
+  hiddenMechanisms,
   isSASLError,
+  type OffersCompared,
   type SASLErrorCode,
+  SASLFailure,
   type SASLMechanism,
 } from "sasl-core";
 import { type TLSFacts, tlsFacts } from "sasl-core/node";
@@ -160,6 +164,26 @@ export function upgradeOf<A>(route: Route, progress: Progress, offerOf: (announc
 interface Upgrade<A> {
   onBefore?(announced: A): void;
   upgrade?(wire: NodeLineTransport): Promise<NodeLineTransport>;
+}
+
+/**
+ * Compares what was offered in the clear with what is offered through a security layer (RFC 4422 §6.1.2).
+ *
+ * @param options those of the login, and what the channel was like before the layer.
+ * @throws {SASLFailure} `peer-not-verified` when something stronger had been taken out on the way.
+ */
+export function refuseHidden(
+  { mechanism }: AuthenticationResult,
+  offers: OffersCompared,
+  mechanisms: readonly SASLMechanism[],
+  options: EvaluateOptions,
+): void {
+  const hidden = hiddenMechanisms(mechanism, offers, mechanisms, options);
+  if (hidden.length === 0) return;
+  throw new SASLFailure(
+    "peer-not-verified",
+    `the server offers ${hidden.join(", ")} as well, which somebody on the way had taken out`,
+  );
 }
 
 /** What to say of the TLS below a socket; `null` when there is none. */

@@ -5,12 +5,13 @@
  */
 import { isIPv6 } from "node:net";
 import { nodeLineTransport } from "sasl-lines/node";
-import { type Announcement, authenticate, greet, runCommand } from "sasl-smtp";
+import { type Announcement, authenticate, ehlo, greet, runCommand } from "sasl-smtp";
 import {
   connectRoute,
   type Offer,
   type Progress,
   type Route,
+  refuseHidden,
   type Session,
   transportOptions,
   upgradeOf,
@@ -30,7 +31,16 @@ export async function openSmtp(route: Route, progress: Progress): Promise<Sessio
     socket: wire.socket,
     before: announcedBefore && offerOf(announcedBefore),
     offer,
-    authenticate: (mechanisms, options) => authenticate(wire, announced, mechanisms, options),
+    async authenticate(mechanisms, options, onResult) {
+      const { secure } = wire;
+      const result = await authenticate(wire, announced, mechanisms, options);
+      onResult?.(result);
+      if (result.rediscover) {
+        const { mechanisms: after } = await ehlo(wire, { clientName }); // R-SMTP-14
+        refuseHidden(result, { before: announced.mechanisms, after }, mechanisms, { ...options, secure });
+      }
+      return result;
+    },
     async end() {
       try {
         await runCommand(wire, "QUIT");

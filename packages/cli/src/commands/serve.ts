@@ -164,7 +164,8 @@ function unusable(mechanisms: readonly Mechanism[] = [], { clientCa, jwtKey, jwk
   return [
     external && `${external} is not offered without --client-ca FILE, the issuers of client certificates`,
     tokens && `${tokens}: not offered without --jwt-key or --jwks, and --jwt-issuer`,
-    others && `${others}: not offered, for a server needs more for that than a command line can give`,
+    others &&
+      `${others}: not offered: a server needs something for that which no option gives, such as a keytab or a function`,
   ].filter((warning) => warning !== "");
 }
 
