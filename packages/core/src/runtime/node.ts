@@ -146,3 +146,12 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const { buffer, byteOffset, length } = Buffer.from(text, "base64");
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
 }
+
+export function toOctetText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+}
+
+export function fromOctetText(text: string): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = Buffer.from(text, "latin1");
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
+}

@@ -13,6 +13,13 @@ export declare const sha224: Digest;
 export declare const sha3_512: Digest;
 
 /**
+ * MD5 of a text of which each character, U+0000 to U+00FF, stands for an octet; at once.
+ *
+ * @param form of the result: 32 digits, or 16 characters that stand for an octet each.
+ */
+export declare function md5OfText(text: string, form: "hex" | "octets"): string;
+
+/**
  * HMAC-MD5 (RFC 2104) under one key, computed at once: what a security layer needs for each buffer.
  *
  * @param key at most 64 octets. Neither changed nor kept beyond the function that is returned.

@@ -1,9 +1,15 @@
+import { hash as hashOnce } from "node:crypto";
 import type { Digest } from "./contract.js";
 import { opensslDigest, opensslMac } from "./node.js";
 
 export const md5: Digest = opensslDigest("MD5", "md5", 16, 64);
 export const sha224: Digest = opensslDigest("SHA-224", "sha224", 28, 64);
 export const sha3_512: Digest = opensslDigest("SHA3-512", "sha3-512", 64, 72);
+
+/** From text to text, without an array in between: half the time of the other way for the texts of an exchange. */
+export function md5OfText(text: string, form: "hex" | "octets"): string {
+  return hashOnce("md5", Buffer.from(text, "latin1"), form === "hex" ? "hex" : "binary");
+}
 
 export function keyedMd5(key: Uint8Array): (head: Uint8Array, body: Uint8Array) => Uint8Array {
   return opensslMac("md5", 16, 64, key);

@@ -3,7 +3,9 @@ import { md5 as nobleMd5 } from "@noble/hashes/legacy.js";
 import { pbkdf2Async } from "@noble/hashes/pbkdf2.js";
 import { sha224 as nobleSha224 } from "@noble/hashes/sha2.js";
 import { sha3_512 as nobleSha3 } from "@noble/hashes/sha3.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import type { Digest } from "./contract.js";
+import { fromOctetText, toOctetText } from "./web.js";
 
 function softDigest(name: string, hash: typeof nobleSha224 | typeof nobleMd5 | typeof nobleSha3): Digest {
   return {
@@ -20,6 +22,11 @@ function softDigest(name: string, hash: typeof nobleSha224 | typeof nobleMd5 | t
 export const md5: Digest = /* @__PURE__ */ softDigest("MD5", nobleMd5);
 export const sha224: Digest = /* @__PURE__ */ softDigest("SHA-224", nobleSha224);
 export const sha3_512: Digest = /* @__PURE__ */ softDigest("SHA3-512", nobleSha3);
+
+export function md5OfText(text: string, form: "hex" | "octets"): string {
+  const digest = nobleMd5(fromOctetText(text));
+  return form === "hex" ? bytesToHex(digest) : toOctetText(digest);
+}
 
 export function keyedMd5(key: Uint8Array): (head: Uint8Array, body: Uint8Array) => Uint8Array {
   const keyed = hmac.create(nobleMd5, key); // the two blocks of the key are hashed here, and not again for each buffer

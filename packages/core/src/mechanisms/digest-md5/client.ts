@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fromOctetText } from "#runtime";
 import { type CredentialNeed, credentialNeed } from "../../credentials.js";
 import type { ClientContext, ClientConversation, Heard } from "../../mechanism.js";
 import { type Digests, digestsFrom, type Hashed, secretFrom } from "./computation.js";
@@ -15,7 +16,7 @@ import {
   type Response,
   usualMaxbuf,
 } from "./messages.js";
-import { decodeText, encodeText, hashedForm, octetsOf } from "./octet-text.js";
+import { decodeText, encodeText, hashedForm } from "./octet-text.js";
 import { type DigestCipher, maxbufFor, type Protection, protections } from "./protection.js";
 import type { DigestMd5Sessions } from "./sessions.js";
 
@@ -59,18 +60,16 @@ interface Login {
   readonly digestUri: string;
 }
 
-export async function* digestClient(ctx: ClientContext, options: DigestMd5Options): ClientConversation {
+export function digestClient(ctx: ClientContext, options: DigestMd5Options): ClientConversation {
   const { sessions } = options;
-  if (sessions !== undefined && ctx.protection.maxSsf < 1) {
-    const heard = yield* subsequent(ctx, options, sessions);
-    if (heard !== undefined) yield* initial(ctx, options, heard);
-  } else {
-    yield* initial(ctx, options, yield);
-  }
+  return sessions !== undefined && ctx.protection.maxSsf < 1
+    ? returning(ctx, options, sessions)
+    : initial(ctx, options);
 }
 
-/** RFC 2831 §2.1. */
-async function* initial(ctx: ClientContext, options: DigestMd5Options, heard: Heard): ClientConversation {
+/** RFC 2831 §2.1. @param began the challenge, where there is one already. */
+async function* initial(ctx: ClientContext, options: DigestMd5Options, began?: Uint8Array): ClientConversation {
+  const heard = began ?? (yield);
   if (heard === undefined) throw ctx.fail("unexpected-message", "the server has no challenge");
   const challenge = parseChallenge(heard);
   const protection = chosen(ctx, options, challenge);
@@ -85,16 +84,9 @@ async function* initial(ctx: ClientContext, options: DigestMd5Options, heard: He
     utf8: challenge.utf8,
     count: 1,
   };
-  const { response, digests } = await answer(ctx, login, values, protection);
-  verify(ctx, yield ctx.final(octetsOf(response)), digests);
-  const layer = await digestLayer(
-    ctx,
-    digests.sessionKey,
-    "client",
-    protection,
-    challenge.maxbuf,
-    maxbufFor(ctx.protection),
-  );
+  const { response, digests } = answer(ctx, login, values, protection);
+  verify(ctx, yield ctx.final(fromOctetText(response)), digests);
+  const layer = digestLayer(digests.sessionKey, "client", protection, challenge.maxbuf, maxbufFor(ctx.protection));
   if (layer !== undefined) ctx.layer(layer);
   else remember(ctx, options, login, values);
 }
@@ -102,24 +94,22 @@ async function* initial(ctx: ClientContext, options: DigestMd5Options, heard: He
 /**
  * RFC 2831 §2.2. For exchanges without a layer alone: with one its keys would come a second time, and so would its sequence
  * numbers.
- *
- * @returns a challenge that came instead of the server's proof; or, where nothing is remembered, what the server began with.
  */
-async function* subsequent(
+async function* returning(
   ctx: ClientContext,
   options: DigestMd5Options,
   sessions: DigestMd5Sessions,
-): AsyncGenerator<Uint8Array | { readonly final: Uint8Array } | undefined, Heard, Heard> {
+): ClientConversation {
   const login = await prepared(ctx, options, await ctx.credentials(digestMd5Need));
   const remembered = sessions.take(idOf(login));
-  if (remembered === undefined) return yield;
+  if (remembered === undefined) return yield* initial(ctx, options);
   const values: Values = { ...remembered, count: remembered.count + 1 };
-  const { response, digests } = await answer(ctx, login, values, { qop: "auth", ssf: 0 });
-  const heard = yield ctx.final(octetsOf(response));
-  if (heard !== undefined && parseVerdict(heard) === undefined) return heard; // stale, or never known
+  const { response, digests } = answer(ctx, login, values, { qop: "auth", ssf: 0 });
+  const heard = yield ctx.final(fromOctetText(response));
+  // The nonce is stale, or was never known: a new challenge.
+  if (heard !== undefined && parseVerdict(heard) === undefined) return yield* initial(ctx, options, heard);
   verify(ctx, heard, digests);
   remember(ctx, options, login, values);
-  return undefined;
 }
 
 /** What an exchange is made of besides who it is. Texts are octet text. */
@@ -159,12 +149,12 @@ async function prepared(ctx: ClientContext, { serviceName }: DigestMd5Options, g
 }
 
 /** The response, as octet text, and what the server's answer to it has to be. */
-async function answer(
+function answer(
   ctx: ClientContext,
   { username, password, authzid, digestUri }: Login,
   { realm, nonce, cnonce, utf8, count }: Values,
   { qop, cipher }: Protection,
-): Promise<{ response: string; digests: Digests }> {
+): { response: string; digests: Digests } {
   encodeText(password, utf8); // what ISO 8859-1 lacks, a server without charset cannot have either
   const hashed: Hashed = {
     nonce,
@@ -174,8 +164,8 @@ async function answer(
     digestUri: encodeText(digestUri, utf8),
     authzid: authzid === undefined ? undefined : encodeText(authzid, true),
   };
-  const secret = await secretFrom(ctx, hashedForm(username), realm ?? "", password);
-  const digests = await digestsFrom(ctx, secret, hashed);
+  const secret = secretFrom(hashedForm(username), realm ?? "", password);
+  const digests = digestsFrom(secret, hashed);
   const message: Response = {
     ...hashed,
     username: encodeText(username, utf8),
@@ -191,7 +181,7 @@ async function answer(
 /** R-DIG-09: without the server's proof nothing has succeeded. */
 function verify(ctx: ClientContext, heard: Heard, { rspauth }: Digests): void {
   const verdict = heard && parseVerdict(heard);
-  if (!verdict || !ctx.equal(octetsOf(verdict), octetsOf(rspauth))) {
+  if (!verdict || !ctx.equal(fromOctetText(verdict), fromOctetText(rspauth))) {
     throw ctx.fail("peer-not-verified", "the server's proof is missing or wrong");
   }
 }

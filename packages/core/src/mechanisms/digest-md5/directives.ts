@@ -20,18 +20,27 @@ export type Directive = readonly [name: string, value: string];
  */
 export function parseDirectives(text: string): Directive[] {
   const directives: Directive[] = [];
-  // RFC 2616 §2.1: a list may hold empty elements. Around the tokens there may be LWS, and after the value nothing but that.
-  const pattern =
-    /(?:(?:\r\n)?[\t ]|,)*([!#$%&'*+.^_`|~\w-]+)(?:(?:\r\n)?[\t ])*=(?:(?:\r\n)?[\t ])*(?:"((?:[^"\\\0-\x08\n-\x1f\x7f]|\r\n[\t ]|\\[\0-\x7f])*)"|([!#$%&'*+.^_`|~\w-]+))(?:(?:\r\n)?[\t ])*(?:,|$)/y;
-  let end = 0;
-  for (let found = pattern.exec(text); found !== null; found = pattern.exec(text)) {
-    const [, name = "", quoted, token = ""] = found;
-    directives.push([name.toLowerCase(), quoted === undefined ? token : withoutEscapes(quoted)]);
-    end = pattern.lastIndex;
-    if (end === text.length) return directives;
+  let at = afterSpace(text, 0);
+  while (at < text.length) {
+    if (text.charCodeAt(at) !== comma) {
+      const equals = text.indexOf("=", at);
+      if (equals === -1) throw malformed();
+      const name = tokenIn(text, at, equals).toLowerCase();
+      at = afterSpace(text, equals + 1);
+      if (text.charCodeAt(at) === quote) {
+        const end = closingQuote(text, at + 1);
+        directives.push([name, unquoted(text.slice(at + 1, end))]);
+        at = afterSpace(text, end + 1);
+      } else {
+        const next = text.indexOf(",", at);
+        const end = next === -1 ? text.length : next;
+        directives.push([name, tokenIn(text, at, end)]);
+        at = end;
+      }
+      if (at < text.length && text.charCodeAt(at) !== comma) throw malformed();
+    }
+    at = afterSpace(text, at + 1); // RFC 2616 §2.1: a list may hold empty elements
   }
-  if (!/^(?:(?:\r\n)?[\t ]|,)*$/.test(text.slice(end)))
-    throw new SASLFailure("malformed-message", "not a list of directives");
   return directives;
 }
 
@@ -40,6 +49,64 @@ export function quotedDirective(name: string, value: string): string {
   return `${name}="${/["\\]/.test(value) ? value.replace(/["\\]/g, "\\$&") : value}"`;
 }
 
-function withoutEscapes(quoted: string): string {
-  return quoted.includes("\\") ? quoted.replace(/\\(.)/gs, "$1") : quoted;
+// Characters are looked at by their codes, without regular expressions where nothing is wrong: parsing was half of an exchange.
+const [tab, lf, cr, space, quote, comma, backslash] = [0x09, 0x0a, 0x0d, 0x20, 0x22, 0x2c, 0x5c] as const;
+
+/** LWS of RFC 2616 §2.2: spaces, tabs, and line ends in front of them. */
+function afterSpace(text: string, from: number): number {
+  const isBlank = (i: number) => text.charCodeAt(i) === space || text.charCodeAt(i) === tab;
+  for (let at = from; ; ) {
+    if (isBlank(at)) at++;
+    else if (text.charCodeAt(at) === cr && text.charCodeAt(at + 1) === lf && isBlank(at + 2)) at += 3;
+    else return at;
+  }
+}
+
+/** The token of RFC 2616 §2.2 from `start` to `end`, with or without LWS behind it. */
+function tokenIn(text: string, start: number, end: number): string {
+  let at = start;
+  while (at < end && isTokenCharacter(text.charCodeAt(at))) at++;
+  if (at === start || (at < end && afterSpace(text, at) !== end)) throw malformed();
+  return text.slice(start, at);
+}
+
+/** Neither a control character nor a separator. */
+function isTokenCharacter(code: number): boolean {
+  const isAlphanumeric =
+    (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39);
+  return (
+    isAlphanumeric ||
+    code === hyphen ||
+    (code > space && code < 0x7f && !separators.includes(String.fromCharCode(code)))
+  );
+}
+
+const separators = '()<>@,;:\\"/[]?={}';
+const hyphen = 0x2d;
+
+/** Where a quoted string ends, of which `from` is the first character. */
+function closingQuote(text: string, from: number): number {
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) return at;
+    if (code === backslash) at++;
+  }
+  throw malformed();
+}
+
+/** Any text without control characters, but for tabs and folded lines; behind a backslash any character of US-ASCII. */
+function unquoted(text: string): string {
+  let at = 0;
+  while (at < text.length && isPlain(text.charCodeAt(at))) at++;
+  if (at === text.length) return text;
+  if (!/^(?:[^\0-\x08\n-\x1f\x7f\\]|\r\n[\t ]|\\[\0-\x7f])*$/.test(text)) throw malformed();
+  return text.replace(/\\(.)/gs, "$1");
+}
+
+function isPlain(code: number): boolean {
+  return code >= space && code !== 0x7f && code !== backslash;
+}
+
+function malformed(): SASLFailure {
+  return new SASLFailure("malformed-message", "DIGEST-MD5: not a list of directives");
 }

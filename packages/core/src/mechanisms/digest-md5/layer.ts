@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { keyedMd5 } from "#soft-digests";
-import { md5 } from "../../digests.js";
+import { fromOctetText, toOctetText } from "#runtime";
+import { keyedMd5, md5OfText } from "#soft-digests";
 import { SASLFailure } from "../../errors.js";
 import { equalBytes } from "../../internal/bytes.js";
+import { fromHex } from "../../internal/hex.js";
 import { type BufferProtection, type SecurityLayer, securityLayer } from "../../layer.js";
-import type { Hashes } from "./computation.js";
-import { octetsOf, octetTextOf } from "./octet-text.js";
+
 import type { DigestCipher, Protection } from "./protection.js";
 
 /** Whose keys protect what this side says. */
@@ -33,32 +33,30 @@ interface DirectionKeys {
 /**
  * The layer one side puts on its connection.
  *
- * @param sessionKey H(A1), 16 octets. Not kept.
+ * @param sessionKey H(A1), 32 hexadecimal digits.
  * @param peerMaxbuf longest protected buffer the peer takes.
  * @param ownMaxbuf longest one it was told that this side takes.
  * @returns nothing for `auth`.
  * @throws {SASLFailure} `limit-exceeded` where the peer's buffer has no room for a single octet.
  */
-export async function digestLayer(
-  hashes: Hashes,
-  sessionKey: Uint8Array,
+export function digestLayer(
+  sessionKey: string,
   end: End,
   { qop, cipher, ssf }: Protection,
   peerMaxbuf: number,
   ownMaxbuf: number,
-): Promise<SecurityLayer | undefined> {
+): SecurityLayer | undefined {
   if (qop === "auth") return undefined;
-  const fromClient = await directionKeys(hashes, sessionKey, "client-to-server", cipher);
-  const fromServer = await directionKeys(hashes, sessionKey, "server-to-client", cipher);
+  const fromClient = directionKeys(sessionKey, "client-to-server", cipher);
+  const fromServer = directionKeys(sessionKey, "server-to-client", cipher);
   const [own, peers] = end === "client" ? [fromClient, fromServer] : [fromServer, fromClient];
   const maxOutput = room(peerMaxbuf, cipher);
-  if (maxOutput < 1)
-    throw new SASLFailure("limit-exceeded", "the peer takes buffers that are too short for this cipher");
+  if (maxOutput < 1) throw new SASLFailure("limit-exceeded", "the peer's buffers are too short for this cipher");
   return securityLayer({ ssf, maxOutput, maxInput: ownMaxbuf, ...buffers(own, peers, cipher) });
 }
 
 /** How single buffers are protected, from the first on. */
-export function buffers(
+function buffers(
   own: DirectionKeys,
   peers: DirectionKeys,
   cipher: DigestCipher | undefined,
@@ -183,18 +181,16 @@ function room(maxbuf: number, cipher: DigestCipher | undefined): number {
 }
 
 /** Ki and Kc of one direction (§2.3, §2.4). */
-export async function directionKeys(
-  { hash }: Hashes,
-  sessionKey: Uint8Array,
+export function directionKeys(
+  sessionKey: string,
   direction: "client-to-server" | "server-to-client",
   cipher: DigestCipher | undefined,
-): Promise<DirectionKeys> {
-  const key = octetTextOf(sessionKey);
-  const derive = (from: string, text: string) => hash(md5, octetsOf(from + text));
+): DirectionKeys {
+  const key = toOctetText(fromHex(sessionKey) as Uint8Array);
+  const derive = (from: string, text: string) => fromOctetText(md5OfText(from + text, "octets"));
+  const beginning = key.slice(0, cipher?.keyOctets);
   return {
-    signing: await derive(key, `Digest session key to ${direction} signing key magic constant`),
-    sealing:
-      cipher &&
-      (await derive(key.slice(0, cipher.keyOctets), `Digest H(A1) to ${direction} sealing key magic constant`)),
+    signing: derive(key, `Digest session key to ${direction} signing key magic constant`),
+    sealing: cipher && derive(beginning, `Digest H(A1) to ${direction} sealing key magic constant`),
   };
 }

@@ -3,9 +3,9 @@
  *
  * @module
  */
+import { toOctetText } from "#runtime";
 import { SASLFailure } from "../../errors.js";
 import { type Directive, parseDirectives, quotedDirective } from "./directives.js";
-import { octetTextOf } from "./octet-text.js";
 
 /** What the server offers. Texts are octet text in the charset of the message. */
 export interface Challenge {
@@ -149,7 +149,7 @@ const verdictNames: readonly string[] = ["rspauth"];
 /** R-DIG-11: the length is looked at before anything else. */
 function read(message: Uint8Array, limit: number): Directive[] {
   if (message.length >= limit) throw tooLong(limit);
-  return parseDirectives(octetTextOf(message));
+  return parseDirectives(toOctetText(message));
 }
 
 function limited(message: string, limit: number): string {
@@ -161,9 +161,8 @@ function limited(message: string, limit: number): string {
 function single(directives: readonly Directive[], names: readonly string[]): Map<string, string> {
   const values = new Map<string, string>();
   for (const [name, value] of directives) {
-    if (!names.includes(name)) continue;
-    if (values.has(name)) throw malformed(`${name} twice`);
-    values.set(name, value);
+    if (!values.has(name)) values.set(name, value);
+    else if (names.includes(name)) throw malformed(`${name} twice`);
   }
   return values;
 }
@@ -182,11 +181,8 @@ function digestOf(values: ReadonlyMap<string, string>, name: string): string {
 }
 
 function listOf(value: string): string[] {
-  return value
-    .toLowerCase()
-    .split(",")
-    .map((each) => each.trim())
-    .filter((each) => each !== "");
+  const elements = value.toLowerCase().split(/[\t ]*,[\t ]*/);
+  return elements.filter((each) => each !== "");
 }
 
 /** R-DIG-16. */

@@ -3,21 +3,9 @@
  *
  * @module
  */
+import { fromOctetText, toOctetText } from "#runtime";
 import { SASLFailure } from "../../errors.js";
 import { decodeUtf8, encodeUtf8 } from "../../internal/text.js";
-
-/** The octets of a message, at most a few thousand, as octet text. */
-export function octetTextOf(octets: Uint8Array): string {
-  return String.fromCharCode(...octets);
-}
-
-/** The octets of an octet text, as an array of the caller's own. */
-export function octetsOf(text: string): Uint8Array {
-  if (isAscii(text)) return encodeUtf8(text);
-  const octets = new Uint8Array(text.length);
-  for (let i = 0; i < octets.length; i++) octets[i] = text.charCodeAt(i);
-  return octets;
-}
 
 /**
  * What octets mean in a charset.
@@ -25,7 +13,7 @@ export function octetsOf(text: string): Uint8Array {
  * @throws {SASLFailure} `incorrect-encoding` for what is no UTF-8 where it should be.
  */
 export function decodeText(octetText: string, utf8: boolean): string {
-  return utf8 && !isAscii(octetText) ? decodeUtf8(octetsOf(octetText)) : octetText;
+  return utf8 && !isAscii(octetText) ? decodeUtf8(fromOctetText(octetText)) : octetText;
 }
 
 /**
@@ -35,7 +23,7 @@ export function decodeText(octetText: string, utf8: boolean): string {
  */
 export function encodeText(text: string, utf8: boolean): string {
   if (isAscii(text)) return text;
-  if (utf8) return octetTextOf(encodeUtf8(text));
+  if (utf8) return toOctetText(encodeUtf8(text));
   if (!isLatin1(text)) throw new SASLFailure("incorrect-encoding", "the server takes ISO 8859-1 alone");
   return text;
 }

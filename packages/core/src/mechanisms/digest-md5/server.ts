@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { fromOctetText } from "#runtime";
 import type { Account } from "../../accounts.js";
 import type { ServerContext, ServerConversation, ServerOutcome } from "../../mechanism.js";
 import { type Digests, digestsFrom, secretFrom } from "./computation.js";
 import { digestLayer } from "./layer.js";
 import { formatChallenge, formatVerdict, parseResponse, type Response, usualMaxbuf } from "./messages.js";
 import type { DigestMd5Nonces } from "./nonces.js";
-import { decodeText, encodeText, hashedForm, octetsOf } from "./octet-text.js";
+import { decodeText, encodeText, hashedForm } from "./octet-text.js";
 import { type DigestCipher, maxbufFor, type Protection, protections } from "./protection.js";
 import { storedSecret } from "./stored.js";
 
@@ -56,7 +57,7 @@ export async function* digestServer(ctx: ServerContext, options: DigestMd5Server
   }
 
   const nonce = ctx.nonce();
-  const response = parse(ctx, yield octetsOf(challengeOf(ctx, offer, nonce, stale)));
+  const response = parse(ctx, yield fromOctetText(challengeOf(ctx, offer, nonce, stale)));
   if (response.nonce !== nonce) throw ctx.fail("malformed-message", "the nonce is not the one of this exchange"); // R-DIG-06
   if (response.nc !== "00000001") throw ctx.fail("malformed-message", "the nonce count is not 1"); // R-DIG-06
   const protection = agreed(ctx, offer, response);
@@ -65,7 +66,7 @@ export async function* digestServer(ctx: ServerContext, options: DigestMd5Server
   const { right, account, digests } = await judge(response, names);
   if (!right) throw ctx.fail("refused", "wrong digest");
   const maxbuf = maxbufFor(ctx.protection);
-  const layer = await digestLayer(ctx, digests.sessionKey, "server", protection, response.maxbuf, maxbuf);
+  const layer = digestLayer(digests.sessionKey, "server", protection, response.maxbuf, maxbuf);
   if (nonces !== undefined && layer === undefined) {
     ctx.ended((ok) => {
       if (ok) nonces.remember(nonce, response);
@@ -164,14 +165,13 @@ function judgeOf(ctx: ServerContext): Judge {
     const secret =
       userPassword === undefined && kept !== undefined
         ? kept
-        : await secretFrom(
-            ctx,
+        : secretFrom(
             hashed,
             response.realm ?? "",
             userPassword === undefined ? noPassword(ctx) : await ctx.prepare(userPassword, "stored"),
           );
-    const digests = await digestsFrom(ctx, secret, response);
-    return { right: ctx.equal(octetsOf(digests.response), octetsOf(response.response)), account, digests };
+    const digests = digestsFrom(secret, response);
+    return { right: ctx.equal(fromOctetText(digests.response), fromOctetText(response.response)), account, digests };
   };
 }
 
@@ -180,5 +180,5 @@ function noPassword(ctx: ServerContext): string {
 }
 
 function outcomeOf(account: Account, { authzid }: Names, { rspauth }: Digests): ServerOutcome {
-  return { authcid: account.name, authzid, data: octetsOf(formatVerdict(rspauth)) }; // R-DIG-10: authzid is part of A1
+  return { authcid: account.name, authzid, data: fromOctetText(formatVerdict(rspauth)) }; // R-DIG-10: authzid is part of A1
 }

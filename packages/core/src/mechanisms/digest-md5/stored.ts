@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fromOctetText, toOctetText } from "#runtime";
 import type { Account, AccountProperties } from "../../accounts.js";
 import { md5 } from "../../digests.js";
 import { SASLFailure } from "../../errors.js";
@@ -26,8 +27,8 @@ export interface DigestMd5Secret {
  * @param username canonical, as it will be sent: it is part of the hash. At least 1 character; so is `password`.
  * @param password prepared as the server prepares it.
  */
-export async function digestMd5Secret(username: string, realm: string, password: string): Promise<DigestMd5Secret> {
-  return { realm, secret: await secretFrom(straight, hashedForm(username), encodeText(realm, true), password) };
+export function digestMd5Secret(username: string, realm: string, password: string): DigestMd5Secret {
+  return { realm, secret: fromOctetText(secretFrom(hashedForm(username), encodeText(realm, true), password)) };
 }
 
 /** The property the secrets are in. */
@@ -41,11 +42,11 @@ export function digestSecrets(realms: readonly string[] | undefined): Stored {
     properties: ["userPassword", property],
     ownSecrets: [property],
     available: (properties) => properties.userPassword !== undefined || hasSecrets(properties, realms),
-    async setPassword({ plaintext, name }, password, stored) {
+    setPassword({ plaintext, name }, password, stored) {
       if (stored.userPassword !== undefined || hasSecrets(stored, realms)) return undefined;
       if (realms !== undefined && name !== undefined) {
         const offered = realms.length > 0 ? realms : [""]; // §2.1.2: no realm is hashed as an empty one
-        return { [property]: await Promise.all(offered.map((realm) => digestMd5Secret(name, realm, password))) };
+        return { [property]: offered.map((realm) => digestMd5Secret(name, realm, password)) };
       }
       return plaintext ? { userPassword: password } : undefined;
     },
@@ -53,17 +54,18 @@ export function digestSecrets(realms: readonly string[] | undefined): Stored {
 }
 
 /**
- * The secret an account has for a realm.
+ * The secret an account has for a realm, as octet text.
  *
  * @throws {SASLFailure} `temporary` for a record that is malformed (R-STO-04).
  */
-export function storedSecret({ properties }: Account, realm: string): Uint8Array | undefined {
+export function storedSecret({ properties }: Account, realm: string): string | undefined {
   const secrets = secretsIn(properties);
   if (secrets === undefined) {
     const detail = `${property} that are no list of realms with 16 octets each`;
     throw new SASLFailure("temporary", "accounts cannot be looked up at present", { detail });
   }
-  return secrets.find((each) => each.realm === realm)?.secret;
+  const found = secrets.find((each) => each.realm === realm);
+  return found && toOctetText(found.secret);
 }
 
 function hasSecrets(properties: AccountProperties, realms: readonly string[] | undefined): boolean {
@@ -81,6 +83,3 @@ function secretsIn({ [property]: stored = [] }: AccountProperties): readonly Dig
   );
   return sound ? stored : undefined;
 }
-
-/** Straight to the digest, where there is no exchange whose context would do it. */
-const straight = { hash: (digest: typeof md5, data: Uint8Array) => digest.hash(data) };
