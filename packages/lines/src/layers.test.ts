@@ -7,7 +7,7 @@ import { BufferedTransport } from "./buffered.js";
 import { LineClient } from "./client.js";
 import { linePair } from "./pair.js";
 import { type ServerDialect, serveExchange } from "./server.js";
-import { type LineTransport, protectWire } from "./transport.js";
+import { type LineTransport, type MaybePromise, protectWire } from "./transport.js";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -250,6 +250,67 @@ describe.each([
         expect(await client.readLine(2000)).toBe(each);
       }
     }
+  });
+});
+
+describe("a layer that takes its time", () => {
+  /** One whose calls are answered when the test says so, and that objects to a second one before that. */
+  function slow(layer: SecurityLayer): { layer: SecurityLayer; answer: () => Promise<void> } {
+    const waiting: (() => void)[] = [];
+    const turn = <T>(work: () => MaybePromise<T>): Promise<T> => {
+      if (waiting.length > 0) throw new Error("called before the last call was answered");
+      return new Promise((resolve) => waiting.push(() => resolve(work())));
+    };
+    return {
+      layer: {
+        ...layer,
+        encode: (octets) => turn(() => layer.encode(octets)),
+        decode: (octets) => turn(() => layer.decode(octets)),
+      },
+      async answer() {
+        for (const each of waiting.splice(0)) each();
+        await new Promise((resolve) => setTimeout(resolve, 0));
+      },
+    };
+  }
+
+  test("is asked for one frame after the other, in the order of the writes", async () => {
+    const { layer, answer } = slow(testLayer(true));
+    const source = new Source();
+    source.protect(layer);
+    const written = ["one", "two", "three"].map((text) => source.write(text));
+    for (let i = 1; i <= 3; i++) {
+      await answer();
+      expect(source.sent.length).toBe(i);
+    }
+    await Promise.all(written);
+    expect(concatBytes(...source.sent)).toEqual(await frames(testLayer(true), "one", "two", "three"));
+  });
+
+  test("R-LIM-03 makes the source wait while it is at work, and go on when it needs more", async () => {
+    const { layer, answer } = slow(testLayer(false));
+    const source = new Source();
+    source.protect(layer);
+    const line = source.readLine(100_000);
+    const sender = testLayer(true);
+    for (let i = 0; i < 20; i++) source.feed(await frames(sender, "x".repeat(1000)));
+    expect(source.paused).toEqual([true]);
+    for (let i = 0; i < 20; i++) await answer();
+    expect(source.paused).toEqual([true, false]);
+    source.feed(await frames(sender, "\r\n"));
+    await answer();
+    expect((await line).length).toBe(20_000);
+  });
+
+  test("R-LIM-05 closing meanwhile settles what is pending", async () => {
+    const { layer, answer } = slow(testLayer(false));
+    const source = new Source();
+    source.protect(layer);
+    const line = code(() => source.readLine(100));
+    source.feed(await frames(testLayer(true), "half"));
+    source.close();
+    await answer();
+    expect(await line).toBe("connection-lost");
   });
 });
 

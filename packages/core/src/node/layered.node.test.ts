@@ -152,6 +152,18 @@ describe.each([
     }
   });
 
+  test("R-GEN-23 nor is a stream that goes away inside one", async () => {
+    const wire = await frames(testLayer(true, { later }), "good", "cut");
+    const { near, far } = await sockets();
+    const server = layered(far, testLayer(false, { later }));
+    const ended = ending(server);
+    server.resume();
+    near.write(wire.slice(0, -1));
+    await settle();
+    far.destroy();
+    expect(await ended).toBe("connection-lost");
+  });
+
   test("R-LIM-03 a flood is held back while nobody reads, with one frame of plain text at most", async () => {
     const { client, server } = await pair(later);
     let decoded = 0;
