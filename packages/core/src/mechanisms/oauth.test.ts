@@ -8,7 +8,8 @@ import type { SASLInterface, SASLReply } from "../interface.js";
 import { decodeUtf8, encodeUtf8 } from "../internal/text.js";
 import { SASLStateMachine } from "../state-machine.js";
 import { playToServer, type ScriptMessage, scriptedServer } from "../testing.js";
-import { OAUTHBEARER, type OAuthError, oauthbearer, XOAUTH2, xoauth2 } from "./oauth.js";
+import { OAUTHBEARER, oauthbearer, XOAUTH2, xoauth2 } from "./oauth.js";
+import type { OAuthError } from "./oauth-messages.js";
 
 interface OAuthInputs {
   readonly username?: string;
