@@ -31,6 +31,7 @@ export interface ToyOptions {
   /** Mechanisms with an acceptor credential. Default: all. */
   readonly accepts?: readonly string[];
   readonly bindsChannels?: boolean;
+  readonly protectsData?: boolean;
   /** Strength of confidentiality. */
   readonly ssf?: number;
   /** Acceptors answer and initiators then send one token more: a mechanism with three messages. */
@@ -69,6 +70,7 @@ export function toyKerberos(options: ToyOptions = {}): GssProvider & { readonly 
   return {
     log,
     bindsChannels: options.bindsChannels ?? true,
+    protectsData: options.protectsData ?? true,
     canAccept: (mechanism) => (options.accepts ?? mechanisms).includes(mechanism),
     initiate(request) {
       if (!mechanisms.includes(request.mechanism)) throw new Error("no such mechanism");

@@ -160,6 +160,7 @@ describe("the server", () => {
     ["R-GSS-06 confidentiality is needed", { flags: { confidentiality: false } }, { minSsf: 56 }, "mechanism-too-weak"],
     ["R-GSS-06 confidentiality is too weak", { ssf: 40 }, { minSsf: 56 }, "mechanism-too-weak"],
     ["R-GSS-06 integrity is needed", { flags: { integrity: false } }, { minSsf: 1 }, "mechanism-too-weak"],
+    ["R-GSS-06 no layer where the provider has none", { protectsData: false }, {}, [1, 0, 0, 0]],
     ["R-GSS-02 another mechanism", { mechanism: "1.3.6.1.5.2.5" }, {}, "refused"],
   ];
   test.each(offers)("%s", async (_, toy, policy, expected) => {
@@ -252,6 +253,8 @@ describe("the client", () => {
     ["R-GSS-06 no confidentiality in the context", { flags: { confidentiality: false } }, [7, 1, 0, 0], [0, 256], [2, 0, 16, 0]],
     ["R-GSS-06 no integrity in the context", { flags: { integrity: false } }, [7, 1, 0, 0], [0, 256], [1, 0, 0, 0]],
     ["R-GSS-06 no order in the context", { flags: { sequence: false } }, [7, 1, 0, 0], [0, 256], [1, 0, 0, 0]],
+    ["R-GSS-06 a provider without layers", { protectsData: false }, [7, 1, 0, 0], [0, 256], [1, 0, 0, 0]],
+    ["R-GSS-06 a provider without layers, and one is needed", { protectsData: false }, [7, 1, 0, 0], [1, 256], "no-credentials"],
     ["R-GSS-06 no integrity, and it is needed", { flags: { integrity: false } }, [7, 1, 0, 0], [1, 256], "mechanism-too-weak"],
     ["R-GSS-06 confidentiality is needed", { flags: { confidentiality: false } }, [7, 1, 0, 0], [56, 256], "mechanism-too-weak"],
     ["R-GSS-04 no layer is offered, and one is needed", {}, [1, 0, 0, 0], [1, 256], "mechanism-too-weak"],

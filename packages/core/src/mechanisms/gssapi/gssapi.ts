@@ -18,7 +18,7 @@ import {
   type ServerConversation,
   withServer,
 } from "../../mechanism.js";
-import { type GssFacts, krb5Oid } from "./provider.js";
+import { type GssFacts, type GssProvider, krb5Oid } from "./provider.js";
 import {
   acceptedTarget,
   attempt,
@@ -45,7 +45,9 @@ const nothing = /* @__PURE__ */ new Uint8Array(0);
 async function* client(ctx: ClientContext, { provider }: GssOptions): ClientConversation {
   const { username: principal, authzid } = await ctx.credentials(gssNeed);
   const target = targetOf(ctx);
-  const { maxSsf } = ctx.protection;
+  const { minSsf, maxSsf } = provider.protectsData ? ctx.protection : { ...ctx.protection, maxSsf: 0 };
+  if (minSsf > maxSsf)
+    throw ctx.fail("no-credentials", "this provider of the GSS-API has no layer, and one is required");
   const flags = { mutual: true, integrity: true, sequence: maxSsf > 0, confidentiality: maxSsf > 1 }; // R-GSS-01
   const gss = await attempt(ctx, "no-credentials", "there is no ticket to begin with", () =>
     provider.initiate({ mechanism: krb5Oid, target, principal, flags }),
@@ -62,7 +64,7 @@ async function* client(ctx: ClientContext, { provider }: GssOptions): ClientConv
   const offer = parseLayer(ctx, await context.unwrap("peer-not-verified", heard));
   if (offer.rest.length > 0) throw ctx.fail("malformed-message", "an offer of layers has four octets");
 
-  const bit = strongest(offer.bits & acceptable(ctx, facts));
+  const bit = strongest(offer.bits & acceptable(ctx, facts, provider));
   if (bit === 0) throw ctx.fail("mechanism-too-weak", "the server offers no layer that is acceptable here");
   if (bit !== noLayer) ctx.layer(await context.layer(bit === integrity ? 1 : facts.ssf, offer.size));
   const size = bit === noLayer ? 0 : ownSize(ctx); // R-GSS-04
@@ -72,10 +74,11 @@ async function* client(ctx: ClientContext, { provider }: GssOptions): ClientConv
 
 /** RFC 4752 §3.2. */
 async function* server(ctx: ServerContext, options: GssOptions): ServerConversation {
+  const { provider } = options;
   let heard = yield;
   const target = acceptedTarget(ctx, options);
   const gss = await attempt(ctx, "temporary", "there is no key to accept with", () =>
-    options.provider.accept({ mechanism: krb5Oid, target }),
+    provider.accept({ mechanism: krb5Oid, target }),
   );
   const context = new Held(ctx, gss);
   let step = await context.step("refused", heard);
@@ -89,7 +92,7 @@ async function* server(ctx: ServerContext, options: GssOptions): ServerConversat
     if (heard?.length !== 0) throw ctx.fail("unexpected-message", "the last token is answered with nothing"); // R-GSS-08
   }
 
-  const offered = acceptable(ctx, facts);
+  const offered = acceptable(ctx, facts, provider);
   if (offered === 0) throw ctx.fail("mechanism-too-weak", "the context has no layer that is required here"); // R-GSS-06
   const offer = formatLayer(offered, offered === noLayer ? 0 : ownSize(ctx));
   const choice = parseLayer(
@@ -112,11 +115,11 @@ async function* server(ctx: ServerContext, options: GssOptions): ServerConversat
 }
 
 /** Layers a context can have and this side may agree to (RFC 4752 §3.1, §3.2; R-GSS-06). */
-function acceptable(ctx: MechanismContext, { flags, ssf }: GssFacts): number {
+function acceptable(ctx: MechanismContext, { flags, ssf }: GssFacts, { protectsData }: GssProvider): number {
   const { minSsf, maxSsf, maxInput } = ctx.protection;
   const within = (bits: number) => bits >= minSsf && bits <= maxSsf;
   // Without sequence numbers what is protected could be repeated and reordered (RFC 4752 §3.1).
-  const layers = flags.integrity && flags.sequence && maxInput >= 1;
+  const layers = protectsData && flags.integrity && flags.sequence && maxInput >= 1;
   return (
     (minSsf === 0 ? noLayer : 0) |
     (layers && within(1) ? integrity : 0) |

@@ -109,6 +109,11 @@ export interface GssUnwrapped {
 export interface GssProvider {
   /** Whether contexts can be bound to channels; GS2 is not possible without. */
   readonly bindsChannels: boolean;
+  /**
+   * Whether contexts protect any data. Without, GSSAPI agrees to no layer, and GSS-SPNEGO is not possible, where the peer
+   * takes a layer for granted; wrapping the four octets and the authzid of a choice without layer is enough then.
+   */
+  readonly protectsData: boolean;
   /** Whether there is an acceptor credential for a mechanism now (RFC 4752 §3.2): asked each time a server makes its list. */
   canAccept(mechanism: string): boolean;
   /** @throws {SASLFailure} `no-credentials` when there is no implementation, or no ticket to be had. */

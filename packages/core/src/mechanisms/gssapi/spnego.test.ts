@@ -307,6 +307,13 @@ describe("the client", () => {
     }
   });
 
+  test("says nothing where the provider has no layer, and such a server offers nothing", async () => {
+    const provider = toyKerberos({ protectsData: false });
+    expect(await codeOf(logIn(provider, scripted(provider, [accept])))).toBe("no-credentials");
+    expect(provider.log.initiated).toEqual([]);
+    expect(serverWith([gssSpnegoMechanism({ provider })], names).mechanisms(layered)).toEqual([]);
+  });
+
   test.each([
     [0, { mutual: true, sequence: false, integrity: false, confidentiality: false }],
     [1, { mutual: true, sequence: true, integrity: true, confidentiality: false }],

@@ -55,6 +55,8 @@ async function* client(ctx: ClientContext, options: SpnegoOptions): ClientConver
   const { provider, mechanisms = usual } = options;
   const { username: principal } = await ctx.credentials(gssNeed);
   const target = targetOf(ctx);
+  const unable = "this provider of the GSS-API has no layer, which the server takes for granted";
+  if (!provider.protectsData) throw ctx.fail("no-credentials", unable);
   const { maxSsf } = ctx.protection;
   const flags = { mutual: true, sequence: maxSsf > 0, integrity: maxSsf > 0, confidentiality: maxSsf > 1 };
   const list = formatMechTypeList(mechanisms);
@@ -248,6 +250,6 @@ export function GSS_SPNEGO(
 export function gssSpnegoMechanism(options: SpnegoOptions): Mechanism {
   const { provider, mechanisms = usual } = options;
   return withServer(clientHalf(options), (ctx) => server(ctx, options), {
-    possible: () => mechanisms.some((oid) => provider.canAccept(oid)),
+    possible: () => provider.protectsData && mechanisms.some((oid) => provider.canAccept(oid)),
   });
 }
