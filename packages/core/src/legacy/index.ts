@@ -4,3 +4,4 @@
  * @module
  */
 export { rc4, rc4_40, rc4_56, singleDes, tripleDes } from "./ciphers/index.js";
+export { NTLM, type NtlmCredentials, type NtlmServerOptions, ntHash, ntlm, ntlmServer } from "./ntlm/index.js";
