@@ -47,7 +47,7 @@ function chained(
 function desKey(bits: Uint8Array): number[] {
   const at = (i: number) => bits[i] ?? 0;
   return Array.from({ length: 8 }, (_, i) => {
-    const seven = (((at(i - 1) << 8) | at(i)) >> i) & 0x7f; // bits 7i to 7i+6
+    const seven = (((at(i - 1) << 8) | at(i)) >> (i + 1)) & 0x7f; // bits 7i to 7i+6
     let ones = 0;
     for (let rest = seven; rest > 0; rest >>= 1) ones += rest & 1;
     return (seven << 1) | (ones % 2 === 0 ? 1 : 0);
