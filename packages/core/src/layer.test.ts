@@ -117,3 +117,19 @@ test("a layer without strength or room is none", () => {
     expect(() => securityLayer({ ...toy, ...wrong })).toThrow(RangeError);
   }
 });
+
+test("mechanisms are given plain arrays, whatever a socket gives", async () => {
+  class Chunk extends Uint8Array<ArrayBuffer> {}
+  const kinds: unknown[] = [];
+  const layer = securityLayer({
+    ...toy,
+    unwrap(buffer) {
+      kinds.push(buffer.constructor);
+      return toy.unwrap(buffer);
+    },
+  });
+  const frame = await securityLayer(toy).encode(Uint8Array.of(1, 2));
+  await layer.decode(Chunk.from([...frame, ...frame.subarray(0, 5)]));
+  await layer.decode(Chunk.from(frame.subarray(5)));
+  expect(kinds).toEqual([Uint8Array, Uint8Array]);
+});

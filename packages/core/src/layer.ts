@@ -171,7 +171,8 @@ class FrameReader {
   }
 
   push(chunk: Uint8Array): void {
-    this.#chunk = chunk;
+    // A `Buffer` of Node would be an array whose `slice` copies nothing: no mechanism is to meet one.
+    this.#chunk = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     this.#at = 0;
   }
 
