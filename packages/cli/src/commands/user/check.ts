@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { channelBinding, isSASLError, type Mechanism, SASLServer, saslError } from "sasl-core";
+import { channelBinding, isSASLError, type Mechanism, type SASLError, SASLServer, saslError } from "sasl-core";
 import { plain } from "sasl-core/mechanisms";
 import { passwordSchemes } from "sasl-passwords";
 import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../../errors.js";
@@ -30,13 +30,23 @@ export function check(name: string, options: CheckOptions, io: Io): Promise<Exit
       await ofTheStore(tryPlain(server, name, password));
     } catch (error) {
       if (!isSASLError(error)) throw error;
-      const known = found === undefined ? saslError(error.code, "nobody has that name", { cause: error }) : error;
-      throw new CommandFailure(known, facts);
+      throw new CommandFailure(found === undefined ? nobody(error) : uncheckable(error, mechanisms), facts);
     }
     if (options.json) printJson(io, { ok: true, ...facts });
     else io.stdout.write(`${oneLine(`${canonical} can log in, with ${mechanisms.join(", ")}`)}\n`);
     return exitCodes.done;
   });
+}
+
+function nobody(cause: SASLError): SASLError {
+  return saslError(cause.code, "nobody has that name", { cause });
+}
+
+/** With the secrets of some mechanisms a password can be proved, and not be checked. */
+function uncheckable(cause: SASLError, mechanisms: readonly string[]): SASLError {
+  if (cause.code !== "refused" || mechanisms.length === 0 || mechanisms.includes(plain.name)) return cause;
+  const text = `what the account has is for ${mechanisms.join(", ")} alone, and no password can be checked with it`;
+  return saslError(cause.code, text, { cause });
 }
 
 function serverFor({ store, plugins, canonicalizers }: Accounts, { prep }: CheckOptions): SASLServer {

@@ -10,6 +10,7 @@ import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../
 import { withPlugins } from "../../known-mechanisms.js";
 import { type Io, printJson } from "../../output.js";
 import { newPassword, type SecretOptions } from "../../secrets.js";
+import { canBeServed } from "../../server/offered.js";
 import { chooseServed } from "../served-mechanisms.js";
 import {
   type Accounts,
@@ -85,6 +86,9 @@ async function write(
 function chosen({ mechanisms, plaintext }: SetPasswordOptions, known: readonly Mechanism[]): readonly Mechanism[] {
   const named = mechanisms === undefined ? [scramSha256, scramSha512] : chooseServed(mechanisms, known);
   const idle = named.find((each) => each.setPassword === undefined);
+  if (idle && !canBeServed(idle) && idle.needs === "password") {
+    throw usageError(`${idle.name}: what an account needs is made with a key of the server's, which no option gives`);
+  }
   if (idle) throw usageError(`${idle.name} uses no password; sasl mechanisms shows which ones there are`);
   return plaintext && !named.includes(cramMd5) ? [...named, cramMd5] : named; // CRAM-MD5 needs the password as it is
 }
@@ -97,6 +101,9 @@ async function changeFor(password: string, options: PasswordOptions): Promise<Pa
     throw usageError(`this password cannot be used: ${error.message}; --prep none takes it as it is`);
   }
 }
+
+/** What has words of its own in the report; mechanisms may have properties that they alone know. */
+const named: readonly string[] = ["userPassword", "passwordHash", "authPassword"];
 
 function report(
   command: "add" | "passwd",
@@ -111,6 +118,7 @@ function report(
     ...verifiers.map(({ hash, iterations }) => `a verifier for SCRAM-${hash} (${iterations} iterations)`),
     ...passwordHash.map(() => "an argon2id hash"),
     ...(userPassword === undefined ? [] : ["the password itself"]),
+    ...Object.keys(changes).filter((property) => changes[property] !== undefined && !named.includes(property)),
   ];
   if (userPassword !== undefined) {
     note(io, command, "the password itself is stored: whoever reads the store, or a copy of it, can log in with it");
