@@ -251,7 +251,9 @@ function step<T>(ctx: MechanismContext, work: () => T): T {
 /** §6.3.2.3: with a wrong password nothing is known about the server, and the other way round. */
 function asFailure(ctx: MechanismContext, error: unknown): unknown {
   if (!(error instanceof OpaqueError)) return error;
-  return error.reason === "malformed"
-    ? ctx.fail("malformed-message", error.message, { cause: error })
+  const { reason, message } = error;
+  if (reason === "record") return ctx.fail("temporary", "what is stored is no record of OPAQUE", { cause: error }); // R-STO-04
+  return reason === "malformed"
+    ? ctx.fail("malformed-message", message, { cause: error })
     : ctx.fail("refused", "wrong password, or not the server that knows it", { cause: error });
 }

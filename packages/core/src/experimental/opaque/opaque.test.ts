@@ -167,6 +167,10 @@ describe("the server", () => {
     ["nothing", ""],
     ["191 octets", encodeBase64(new Uint8Array(191))],
     ["257 octets", encodeBase64(new Uint8Array(257))],
+    ["a client's key that is none", encodeBase64(new Uint8Array(192).fill(0xff))],
+    ["a client's key that is the identity", encodeBase64(new Uint8Array(192))],
+    ["an OPRF key over the order", encodeBase64(new Uint8Array(256).fill(0xff))],
+    ["a private key of zero", encodeBase64(new Uint8Array(256).map((_, i) => (i < 31 ? 1 : 0)))],
   ];
   test.each(stored)("R-STO-04 a stored record that is none fails as temporary: %s", async (_, opaqueRecord) => {
     const broken = serverWith([mechanism], { accounts: memoryAccounts({ tim: { opaqueRecord } }) }).session(connection);

@@ -51,10 +51,13 @@ export interface KeyPair {
   readonly publicKey: Uint8Array;
 }
 
-/** `malformed`: what a peer sent cannot be; `wrong`: the password, or the peer. */
+/** `malformed`: what a peer sent cannot be; `wrong`: the password, or the peer; `record`: what is stored cannot be. */
+export type OpaqueReason = "malformed" | "wrong" | "record";
+
+/** Why a step cannot be made. */
 export class OpaqueError extends Error {
-  readonly reason: "malformed" | "wrong";
-  constructor(reason: "malformed" | "wrong", message: string, options?: ErrorOptions) {
+  readonly reason: OpaqueReason;
+  constructor(reason: OpaqueReason, message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;
   }
@@ -186,14 +189,15 @@ export interface ServerState {
  * §6.2.2, with §6.3.2.2 and §6.4.4.
  *
  * @param ke1 {@link ke1Bytes} octets. Untrusted.
- * @throws {OpaqueError} `malformed` for points that are none, or the identity.
+ * @throws {OpaqueError} `malformed` for points that are none, or the identity; `record` for keys that are none.
  */
 export function generateKE2(setting: Setting, keys: ServerKeys, ke1: Uint8Array, random: Random): ServerState {
   const { suite } = setting;
   const clientKeyshare = point(ke1.subarray(64, 96));
-  const evaluated = checked(() => suite.oprf.blindEvaluate(keys.oprfKey, ke1.subarray(0, 32)));
+  point(ke1.subarray(0, 32));
+  const evaluated = checked(() => suite.oprf.blindEvaluate(keys.oprfKey, ke1.subarray(0, 32)), "record");
   const { privateKey, record } = keys;
-  const serverPublicKey = publicKeyOf(privateKey);
+  const serverPublicKey = checked(() => publicKeyOf(privateKey), "record");
   const maskingNonce = random(Nn);
   const [clientPublicKey, maskingKey, envelope] = [
     record.subarray(0, 32),
@@ -210,7 +214,7 @@ export function generateKE2(setting: Setting, keys: ServerKeys, ke1: Uint8Array,
   const ikm = concatBytes(
     clientKeyshare.multiply(secret).toBytes(),
     clientKeyshare.multiply(scalar(privateKey)).toBytes(),
-    point(clientPublicKey).multiply(secret).toBytes(),
+    point(clientPublicKey, "record").multiply(secret).toBytes(),
   );
   const { serverMac, clientMac, sessionKey } = deriveKeys(ikm, transcript);
   return { ke2: concatBytes(inner, serverMac), expectedKe3: clientMac, sessionKey };
@@ -319,9 +323,9 @@ function prefixed(octets: Uint8Array): Uint8Array {
 }
 
 /** §2.1: an element of the group, and not the identity. */
-function point(octets: Uint8Array) {
-  const element = checked(() => ristretto255.Point.fromBytes(octets));
-  if (element.is0()) throw new OpaqueError("malformed", "the identity element");
+function point(octets: Uint8Array, reason: OpaqueReason = "malformed") {
+  const element = checked(() => ristretto255.Point.fromBytes(octets), reason);
+  if (element.is0()) throw new OpaqueError(reason, "the identity element");
   return element;
 }
 
@@ -337,10 +341,10 @@ function xor(left: Uint8Array, right: Uint8Array): Uint8Array {
   return left.map((octet, i) => octet ^ (right[i] as number));
 }
 
-function checked<T>(work: () => T): T {
+function checked<T>(work: () => T, reason: OpaqueReason = "malformed"): T {
   try {
     return work();
   } catch (cause) {
-    throw new OpaqueError("malformed", "not an element of the group", { cause });
+    throw new OpaqueError(reason, "not an element of the group, or no key", { cause });
   }
 }
