@@ -6,7 +6,7 @@ import { loadVectors, type Outcome } from "../../../test/vectors.js";
 import type { AccountProperties } from "../../accounts.js";
 import { authenticate } from "../../authenticate.js";
 import { channelBinding } from "../../channel-binding.js";
-import { isSASLError, type SASLErrorCode } from "../../errors.js";
+import { isSASLError, type SASLErrorCode, saslError } from "../../errors.js";
 import { decodeBase64 } from "../../internal/base64.js";
 import { concatBytes } from "../../internal/bytes.js";
 import { encodeUtf8 } from "../../internal/text.js";
@@ -434,6 +434,32 @@ describe("tokens of a server", () => {
     expect(await redeem()).toBe(true); // a use that is not counted
     expect((await Promise.all([redeem(6), redeem(6), redeem(6)])).filter((yes) => yes)).toHaveLength(1);
     expect(await tokens.list("tim")).toMatchObject([{ count: 6 }]);
+  });
+
+  test("a protocol judges the use before success is told, as XEP-0484 §3.4 wants it", async () => {
+    const { accounts, tokens } = keeper();
+    const issued = await tokens.issue("tim", { mechanism, client });
+    const server = serverWith(tokens.mechanisms, { accounts });
+    /** What came with the exchange: whose user agent it is, and how often the token was used. */
+    const use = async (agent: string, count: number) => {
+      const session = server.session({
+        ...connection,
+        async admit({ authcid, credential = "" }) {
+          const used = (await tokens.list(authcid)).find(({ id }) => id === credential);
+          const accepted = used?.client === agent && (await tokens.redeem(authcid, credential, { count }));
+          if (!accepted) throw saslError("credentials-expired", "the token is not for this use");
+        },
+      });
+      const exchange = authenticate(session, [mechanism], [HT({ username: "tim", token: issued?.token as string })]);
+      return exchange.then(
+        () => session.result?.credential,
+        (error) => error.code,
+      );
+    };
+    expect(await use(client, 1)).toBe(issued?.id);
+    expect(await use(client, 1)).toBe("credentials-expired"); // early data that was replayed
+    expect(await use("another", 2)).toBe("credentials-expired");
+    expect(await use(client, 2)).toBe(issued?.id);
   });
 
   test("a use can be the last", async () => {
