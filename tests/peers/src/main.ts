@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { accountsSide } from "./accounts-side.js";
 import { clientSide } from "./client-side.js";
 import { SaslLogin } from "./clients/sasl.js";
+import { cyrusSrp } from "./cyrus-srp.js";
 import { type Options, readOptions, usage } from "./options.js";
 import { builtCommand, Run } from "./run.js";
 import { serverSide } from "./server-side.js";
@@ -52,6 +53,7 @@ async function runAll(run: Run, command: string): Promise<void> {
   await run.attempts(servers.flatMap((server) => clientSide(server, children, command, ours, others)));
   await serverSide(run, command, [ours, ...others], tools);
   await accountsSide(run, command, [ours, ...others], tools);
+  await cyrusSrp(run);
 }
 
 /** A run that is stopped still stops what it started. */
