@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { accountsSide } from "./accounts-side.js";
+import { exchangeAttempts } from "./attempts/exchanges.js";
 import { clientSide } from "./client-side.js";
 import { SaslLogin } from "./clients/sasl.js";
 import { cyrusSrp } from "./cyrus-srp.js";
@@ -47,6 +48,7 @@ async function main(): Promise<number> {
 async function runAll(run: Run, command: string): Promise<void> {
   const { children, report, options } = run;
   const tools = await findTools(children, options.install, report);
+  await run.attempts(exchangeAttempts(children, tools));
   const servers = await run.servers();
   const others = await run.clients(tools);
   const ours = new SaslLogin(children, command, run.scratch);

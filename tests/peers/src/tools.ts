@@ -10,7 +10,7 @@ import { debianPython } from "./clients/slixmpp.js";
 import type { Report } from "./report.js";
 
 /** A client program of the harness. */
-type ClientTool = "gsasl" | "curl" | "swaks" | "cyrus" | "slixmpp" | "openssl";
+type ClientTool = "gsasl" | "curl" | "swaks" | "cyrus" | "slixmpp" | "openssl" | "samba";
 
 /** A server that the harness starts with a configuration of its own. */
 type ServerTool = "postgresql" | "slapd" | "redis" | "dovecot" | "prosody" | "ejabberd";
@@ -36,6 +36,7 @@ const sources: Readonly<Record<Tool, Source>> = {
   },
   slixmpp: { packages: ["python3-slixmpp"], probe: [debianPython, "-c", "import slixmpp"] },
   openssl: { packages: ["openssl"], probe: ["openssl", "version"] },
+  samba: { packages: ["winbind"], probe: ["ntlm_auth", "--version"] },
   postgresql: { packages: ["postgresql"], probe: ["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"] },
   slapd: {
     packages: ["slapd", "ldap-utils"],

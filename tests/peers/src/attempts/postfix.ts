@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { passwordOf } from "../accounts.js";
+import { passwordOf, wrongPassword } from "../accounts.js";
 import { endpointOf, type Server } from "../servers.js";
 import type { Expectation } from "../types.js";
 import { at, type Row } from "./attempt.js";
@@ -25,6 +25,7 @@ const dovecotMechanisms = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-S
 const thorough = new Set(["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-512"]);
 
 const accepted: Expectation = { outcome: "accepted" };
+const refused: Expectation = { outcome: "refused", code: "refused" };
 const impossible: Expectation = { outcome: "impossible" };
 const alice = { user: "alice", password: passwordOf("alice") };
 
@@ -45,6 +46,12 @@ export function postfixRows(server: Server): Row[] {
       ...passwordRows(cyrusTls, mechanism, short),
     ]),
     ...["PLAIN", "SCRAM-SHA-512"].flatMap((mechanism) => passwordRows(late, mechanism, short)),
+    // Cyrus SASL sends no timestamp and no attributes. It takes NTLMv2 answers, to which it needs no integrity code.
+    ...at(cyrus, { ...alice, mechanism: "NTLM" }, accepted, { oursAlone: true, ids: ["R-NTLM-03"] }),
+    ...at(cyrus, { ...alice, mechanism: "NTLM", password: wrongPassword }, refused, {
+      oursAlone: true,
+      note: "wrong password",
+    }),
     ...dovecotMechanisms.flatMap((mechanism) => [
       ...passwordRows(dovecot, mechanism, mechanism === "SCRAM-SHA-256" ? full : short),
       ...passwordRows(dovecotTls, mechanism, short),

@@ -171,8 +171,8 @@ function serverWith({ allowWithoutMic = false, ...names }: NtlmServerOptions) {
     }
     const claims = parseAvPairs(ntAnswer.subarray(ntAnswerOctets));
     const flags = claims.get(av.flags);
-    const hasMic = flags !== undefined && ((flags[0] as number) & micProvided) !== 0;
-    const mic = hasMic ? micOf(authenticate) : undefined;
+    const claimed = flags !== undefined && ((flags[0] as number) & micProvided) !== 0;
+    const mic = claimed || !allowWithoutMic ? micOf(authenticate) : undefined; // R-NTLM-05; Samba gives one and claims none
 
     const account = await ctx.identify(user);
     const key = await responseKey(ctx, await storedHash(ctx, account), user, userDomain);
@@ -181,7 +181,7 @@ function serverWith({ allowWithoutMic = false, ...names }: NtlmServerOptions) {
     const unsealed = mic ? withMic(authenticate, new Uint8Array(16)) : authenticate;
     const expected = await messagesMic(ctx, sessionKey, negotiate, challenge, unsealed);
     const proven = ctx.equal(proof, ntAnswer.subarray(0, 16));
-    const whole = mic ? ctx.equal(expected, mic) : allowWithoutMic; // R-NTLM-05
+    const whole = mic === undefined || ctx.equal(expected, mic);
     if (!proven || !whole) throw ctx.fail("refused", "wrong answer");
     await checkPlace(ctx, claims);
     return { authcid: account.name };
