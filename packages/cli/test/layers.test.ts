@@ -1,4 +1,5 @@
-import { connect } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { DIGEST_MD5 } from "sasl-core/mechanisms";
 import { runCommand as imapCommand, greet as imapGreet, authenticate as imapLogin } from "sasl-imap";
 import { nodeLineTransport } from "sasl-lines/node";
@@ -91,6 +92,38 @@ describe.each(["imap", "smtp", "xmpp"] as const)("security layers of DIGEST-MD5 
     expect([code, stderr.split("\n")]).toEqual([2, [`sasl login: ${json.error.text}`, ""]]);
   });
 });
+
+/** In the middle: takes SCRAM out of what the server says. @returns its port. */
+async function between(port: number | undefined): Promise<{ port: number; close(): void }> {
+  const proxy = createServer((client) => {
+    const upstream = connect(port as number, "127.0.0.1");
+    upstream.on("data", (chunk) => {
+      client.write(Buffer.from(chunk.toString("latin1").replaceAll("SCRAM-SHA-256", "XXXXX-XXX-XXX"), "latin1"));
+    });
+    client.on("data", (chunk) => upstream.write(chunk)).on("close", () => upstream.destroy());
+    upstream.on("close", () => client.destroy());
+    for (const socket of [client, upstream]) socket.on("error", () => {});
+  });
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  return { port: (proxy.address() as AddressInfo).port, close: () => proxy.close() };
+}
+
+for (const service of ["imap", "smtp"] as const) {
+  test(`R-GEN-25 ${service}: a stronger mechanism that was hidden on the way is seen through the layer`, async () => {
+    const { port, close } = await between(open.ports[service]);
+    const argv = ["login", `${service}://alice@localhost:${port}`, ...clear, "--password-file", passwordFile, "--json"];
+    const { code, json } = await sasl([...argv, "--mechanism", "SCRAM-SHA-256,DIGEST-MD5"]);
+    const alone = await sasl([...argv, "--mechanism", "DIGEST-MD5"]);
+    close();
+    expect(json.error).toMatchObject({ kind: "SASLFailure", code: "peer-not-verified" });
+    expect(json.error.text).toMatch(
+      /^the server offers SCRAM-SHA-256 as well, which somebody on the way had taken out;/,
+    );
+    expect(code).toBe(2);
+    expect(alone.json).toMatchObject({ ok: true, ssf: 128 });
+  });
+}
 
 test("mail goes in through a layer and comes out through another, octet for octet", async () => {
   const login = [DIGEST_MD5({ username: "alice", password })];

@@ -7,7 +7,15 @@ import type { Socket } from "node:net";
 import { authenticate, type Discovery, discover, formatJid, normalizeLocal } from "sasl-xmpp";
 import { SocketStream } from "sasl-xmpp/node";
 import { tlsOptions } from "./connect.js";
-import { connectRoute, explained, type Offer, type Progress, type Route, type Session } from "./session.js";
+import {
+  connectRoute,
+  explained,
+  type Offer,
+  type Progress,
+  type Route,
+  refuseHidden,
+  type Session,
+} from "./session.js";
 
 /**
  * Opens a stream up to its features.
@@ -46,9 +54,14 @@ export async function openXmpp(route: Route, progress: Progress, domain: string,
     before: mode === "starttls" ? first : undefined,
     offer: offerOf(discover(features, stream.adapter)),
     async authenticate(mechanisms, options, onResult) {
+      const { secure } = stream;
       const result = await authenticate(stream, features, mechanisms, options);
       onResult?.(result);
-      await stream.restart(); // RFC 6120 §6.4.6: only now is the server ready for us
+      const { mechanisms: before } = offerOf(discover(features, stream.adapter));
+      const after = offerOf(discover(await stream.restart(), stream.adapter)); // RFC 6120 §6.4.6: only now is the server ready
+      if (result.layer) {
+        refuseHidden(result, { before, after: after.mechanisms }, mechanisms, { ...options, secure });
+      }
       return result;
     },
     async end() {

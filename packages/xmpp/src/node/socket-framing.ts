@@ -5,13 +5,15 @@
  */
 import type { Duplex } from "node:stream";
 import { SASLFailure, type SecurityLayer } from "sasl-core";
-import { asSASLError, encodeUtf8 } from "sasl-core/plugin";
+import { asSASLError } from "sasl-core/plugin";
 import type { Attributes, XMLAdapter } from "../element.js";
 import { NS_CLIENT, NS_STREAM } from "../namespaces.js";
 import { escapeXML } from "../stream/conditions.js";
 import { authenticatedXMLLimits, type Framing, type StreamEvent, type XMLLimits } from "../stream/framing.js";
 import { XMLStreamReader } from "../stream/reader.js";
 import { InOrder } from "./in-order.js";
+
+const encoder = new TextEncoder();
 
 /** How long the other side may take to close its end, in milliseconds. */
 const LINGER_MS = 2000;
@@ -94,7 +96,7 @@ export class SocketFraming<E> implements Framing<E> {
       return this.#drained();
     }
     const { layer, outbound } = this.#protection;
-    outbound.add(() => layer.encode(encodeUtf8(xml)));
+    outbound.add(() => layer.encode(encoder.encode(xml)));
     return outbound.idle ? this.#drained() : outbound.whenIdle().then(() => this.#drained());
   }
 
