@@ -10,7 +10,7 @@ import { debianPython } from "./clients/slixmpp.js";
 import type { Report } from "./report.js";
 
 /** A client program of the harness. */
-type ClientTool = "gsasl" | "curl" | "swaks" | "cyrus" | "slixmpp" | "openssl" | "samba";
+type ClientTool = "gsasl" | "curl" | "swaks" | "cyrus" | "slixmpp" | "openssl" | "samba" | "cyrus-library" | "perl-sasl";
 
 /** A server that the harness starts with a configuration of its own. */
 type ServerTool = "postgresql" | "slapd" | "redis" | "dovecot" | "prosody" | "ejabberd";
@@ -37,6 +37,14 @@ const sources: Readonly<Record<Tool, Source>> = {
   slixmpp: { packages: ["python3-slixmpp"], probe: [debianPython, "-c", "import slixmpp"] },
   openssl: { packages: ["openssl"], probe: ["openssl", "version"] },
   samba: { packages: ["winbind"], probe: ["ntlm_auth", "--version"] },
+  "cyrus-library": {
+    packages: ["gcc", "libc6-dev", "libsasl2-dev", "libsasl2-modules"],
+    probe: ["sh", "-c", "command -v gcc && test -e /usr/include/sasl/sasl.h"],
+  },
+  "perl-sasl": {
+    packages: ["libauthen-sasl-perl", "libcrypt-des-perl", "libdigest-hmac-perl"],
+    probe: ["perl", "-MAuthen::SASL", "-MCrypt::DES", "-MDigest::HMAC_MD5", "-e", "1"],
+  },
   postgresql: { packages: ["postgresql"], probe: ["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"] },
   slapd: {
     packages: ["slapd", "ldap-utils"],
