@@ -10,6 +10,7 @@ import { clientSide } from "./client-side.js";
 import { SaslLogin } from "./clients/sasl.js";
 import { cyrusSrp } from "./cyrus-srp.js";
 import { layersSide } from "./layers-side.js";
+import { kerberosSide } from "./kerberos-side.js";
 import { type Options, readOptions, usage } from "./options.js";
 import { builtCommand, Run } from "./run.js";
 import { serverSide } from "./server-side.js";
@@ -56,6 +57,7 @@ async function runAll(run: Run, command: string): Promise<void> {
   await run.attempts(servers.flatMap((server) => clientSide(server, children, command, ours, others)));
   await layersSide(run, tools);
   await serverSide(run, command, [ours, ...others], tools);
+  await kerberosSide(run, command, tools);
   await accountsSide(run, command, [ours, ...others], tools);
   await cyrusSrp(run);
 }

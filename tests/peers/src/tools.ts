@@ -13,7 +13,7 @@ import type { Report } from "./report.js";
 type ClientTool = "gsasl" | "curl" | "swaks" | "cyrus" | "slixmpp" | "openssl" | "samba" | "cyrus-library" | "perl-sasl";
 
 /** A server that the harness starts with a configuration of its own. */
-type ServerTool = "postgresql" | "slapd" | "redis" | "dovecot" | "prosody" | "ejabberd";
+type ServerTool = "postgresql" | "slapd" | "redis" | "dovecot" | "prosody" | "ejabberd" | "kerberos";
 
 /** A program of the harness. */
 export type Tool = ClientTool | ServerTool;
@@ -54,6 +54,18 @@ const sources: Readonly<Record<Tool, Source>> = {
   redis: { packages: ["redis-server"], probe: ["redis-server", "--version"] },
   dovecot: { packages: ["dovecot-core", "dovecot-imapd"], probe: ["test", "-x", "/usr/lib/dovecot/imap-login"] },
   prosody: { packages: ["prosody"], probe: ["sh", "-c", "command -v prosody && command -v prosodyctl"] },
+  kerberos: {
+    packages: [
+      ...["krb5-kdc", "krb5-admin-server", "krb5-user", "libgssapi-krb5-2"],
+      ...["sasl2-bin", "libsasl2-modules-gssapi-mit", "dovecot-gssapi", "coreutils"],
+    ],
+    probe: [
+      "sh",
+      "-c",
+      "test -x /usr/sbin/krb5kdc && test -x /usr/sbin/kadmin.local && command -v kinit && test -x /usr/sbin/sasl-sample-server && ls /usr/lib/*/sasl2/libgssapiv2.so /usr/lib/dovecot/modules/auth/libmech_gssapi.so",
+    ],
+    answers: "krb5-config krb5-config/default_realm string EXAMPLE.TEST",
+  },
   ejabberd: {
     packages: ["ejabberd", "erlang-p1-pgsql"],
     probe: ["sh", "-c", "command -v ejabberdctl && ls -d /usr/lib/erlang/lib/p1_pgsql-*"],
