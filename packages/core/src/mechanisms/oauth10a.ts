@@ -9,12 +9,10 @@
 import type { TokenVerdict } from "../accounts.js";
 import { clientMechanism, type SASLMechanism } from "../client.js";
 import { type CredentialNeed, type CredentialProvider, credentialNeed } from "../credentials.js";
-import { sha1 } from "../digests.js";
-import { decodeBase64, encodeBase64 } from "../internal/base64.js";
+import { decodeBase64 } from "../internal/base64.js";
 import { type UseOnce, unconfigured, usedOnce } from "../internal/browser-login.js";
 import { equalBytes } from "../internal/bytes.js";
 import { formatGs2Header, parseGs2Header } from "../internal/gs2.js";
-import { encodeUtf8 } from "../internal/text.js";
 import {
   type ClientContext,
   type ClientConversation,
@@ -25,6 +23,7 @@ import {
 } from "../mechanism.js";
 import type { MaybePromise } from "../runtime/contract.js";
 import { checked, checkTarget, hearVerdict, judge, kvsep, malformed, parsePairs, separator } from "./oauth-messages.js";
+import { hmacSha1, hmacSha1Signature, percentDecoded, percentEncoded, signatureBase } from "./oauth10a-signature.js";
 
 /** What OAUTH10A logs in with. The secrets, or a function that signs. */
 export interface OAuth10aCredentials {
@@ -48,16 +47,6 @@ const need: CredentialNeed<OAuth10aCredentials> = /* @__PURE__ */ credentialNeed
   ["token"],
   ["consumerSecret", "sign"],
 ]);
-
-/** What of an HTTP request is signed, with the values RFC 7628 §3.1.1 gives it where the client says nothing. */
-interface SignedRequest {
-  readonly host: string;
-  readonly port: string;
-  readonly method?: string | undefined;
-  readonly path?: string | undefined;
-  readonly query?: string | undefined;
-  readonly post?: string | undefined;
-}
 
 async function* client(ctx: ClientContext): ClientConversation {
   const given = await ctx.credentials(need);
@@ -164,62 +153,6 @@ function parseAuth(auth: string | undefined): ReadonlyMap<string, string> {
     parameters.set(name, percentDecoded(value));
   }
   return parameters;
-}
-
-/** RFC 5849 §3.4.1, with RFC 7628 §3.3: the scheme is http, and a port other than 80 is part of the URL. */
-function signatureBase(
-  { host, port, method = "POST", path = "/", query = "", post = "" }: SignedRequest,
-  signed: readonly (readonly [string, string])[],
-): string {
-  const url = `http://${host.toLowerCase()}${port === "80" ? "" : `:${port}`}${path}`;
-  const parameters = [...signed, ...formParameters(query), ...formParameters(post)]
-    .map(([name, value]) => [percentEncoded(name), percentEncoded(value)] as const)
-    .sort(([a, x], [b, y]) => order(a, b) || order(x, y))
-    .map(([name, value]) => `${name}=${value}`);
-  return [method.toUpperCase(), url, parameters.join("&")].map(percentEncoded).join("&");
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b); // by octets: what is compared is ASCII
-}
-
-/** RFC 5849 §3.4.1.3.1: application/x-www-form-urlencoded. */
-function formParameters(text: string): [string, string][] {
-  if (text === "") return [];
-  return text.split("&").map((pair) => {
-    const at = pair.indexOf("=");
-    const [name, value] = at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
-    return [percentDecoded(name.replaceAll("+", " ")), percentDecoded(value.replaceAll("+", " "))];
-  });
-}
-
-/** RFC 5849 §3.6: everything but letters, digits and `-._~`. */
-function percentEncoded(text: string): string {
-  const rest = (each: string) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`;
-  if (!text.isWellFormed()) throw malformed("a lone surrogate");
-  return encodeURIComponent(text).replace(/[!'()*]/g, rest);
-}
-
-function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw malformed("a percent-encoding that is none");
-  }
-}
-
-const hmacSha1 = "HMAC-SHA1";
-
-/** RFC 5849 §3.4.2. */
-async function hmacSha1Signature(
-  baseString: string,
-  {
-    consumerSecret = "",
-    tokenSecret = "",
-  }: { readonly consumerSecret?: string | undefined; readonly tokenSecret?: string | undefined },
-): Promise<string> {
-  const key = `${percentEncoded(consumerSecret)}&${percentEncoded(tokenSecret)}`;
-  return encodeBase64(await sha1.hmac(encodeUtf8(key), encodeUtf8(baseString)));
 }
 
 /** What belongs to a consumer and a token. */

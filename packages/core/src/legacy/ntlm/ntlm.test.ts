@@ -17,7 +17,7 @@ import type { SASLServerSession } from "../../session.js";
 import { passwordChange } from "../../set-password.js";
 import { SASLStateMachine } from "../../state-machine.js";
 import { mechanismChecks, scriptedServer } from "../../testing.js";
-import { av, parseAvPairs } from "./av-pairs.js";
+import { type AvPairs, av, parseAvPairs } from "./av-pairs.js";
 import { NTLM, type NtlmServerOptions, ntHash, ntlm, ntlmServer } from "./index.js";
 import {
   fileTime,
@@ -408,6 +408,31 @@ describe("the server", () => {
     };
     expect(await claiming("right")).toMatchObject({ state: "success" });
     expect(await codeOf(claiming("wrong"))).toBe("refused");
+  });
+
+  test("R-NTLM-05 with a timestamp the integrity code is needed and looked at, claimed or not", async () => {
+    const answering = async (mic: "right" | "wrong" | "none") => {
+      const session = sessionFor(ntlm);
+      const negotiate = formatNegotiate({ flags: flag.unicode });
+      const challenge = (await session.initiate("NTLM", negotiate)).payload as Uint8Array;
+      const { serverChallenge, targetInfo } = parseChallenge(challenge);
+      const key = await responseKey(crypto, await ntHash(user.password), "tim", "");
+      const covered = formatClientChallenge({
+        time: fileTime(0),
+        clientChallenge: new Uint8Array(8),
+        targetInfo: targetInfo as AvPairs, // without flags, as Samba sends it
+      });
+      const proof = await ntProof(crypto, key, serverChallenge, covered);
+      const names = { domain: "", user: "tim", workstation: "", lmAnswer: new Uint8Array(24) };
+      const message = formatAuthenticate({ flags: flag.unicode, ...names, ntAnswer: concatBytes(proof, covered) });
+      const sessionKey = await sessionBaseKey(crypto, key, proof);
+      const right = await messagesMic(crypto, sessionKey, negotiate, challenge, message);
+      if (mic === "none") return session.respond(message);
+      return session.respond(withMic(message, mic === "right" ? right : right.map((each) => each ^ 1)));
+    };
+    expect(await answering("right")).toMatchObject({ state: "success" });
+    expect(await codeOf(answering("wrong"))).toBe("refused");
+    expect(await codeOf(answering("none"))).toBe("refused");
   });
 
   const places: readonly [why: string, settings: ClientSettings, bound: boolean, code: SASLErrorCode | "success"][] = [
