@@ -60,7 +60,11 @@ async function play(
     },
   );
   const running = connection.run();
-  const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
+  /** Long messages are read in several turns of the event loop, however long each takes. */
+  const settle = async () => {
+    await new Promise<void>((resolve) => setTimeout(resolve, 5));
+    for (let turns = 0; turns < 30; turns++) await new Promise<void>((resolve) => setImmediate(resolve));
+  };
   const say = async (text: string) => {
     wire.push(text);
     await settle();
