@@ -1,4 +1,4 @@
-/** SRP, with every layer. */
+/** SRP with integrity: the initial vectors of encryption are part of no evidence, and what is spoilt there goes unnoticed. */
 import { srp } from "../../src/mechanisms/index.js";
 import { memoryAccounts } from "../../src/memory-accounts.js";
 import { passwordChange } from "../../src/set-password.js";
@@ -11,7 +11,8 @@ export const subjects: Subjects = {
   SRP: {
     credentials: user,
     wrong: wrongPassword,
-    server: { accounts: memoryAccounts({ [user.username]: changes }) },
+    server: { accounts: memoryAccounts({ [user.username]: changes }), policy: { minSsf: 1, maxSsf: 1 } },
+    connection: { layers: true, externalSsf: 0 },
     rounds: 1,
   },
 };

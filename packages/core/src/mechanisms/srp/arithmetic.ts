@@ -3,8 +3,10 @@
  * SRP-6a has a hash.
  *
  * BigInt makes no promise about time. What is done here does not depend on the digits of an exponent: always as many
- * squarings and multiplications, all by numbers as long as the prime. How long a single one takes may still depend on its
- * factors. Exponents are fresh in each exchange but for x, the password's, which enters only at the client.
+ * squarings and multiplications, by factors that are as long as the prime but for the first few. How long a single one takes
+ * may still depend on its factors. Exponents are fresh in each exchange but for x, the password's, which enters only at the
+ * client. `node:crypto` has no power in constant time that would pay: its Diffie-Hellman checks a prime for a third of a
+ * second, or makes two keys for each power.
  *
  * @module
  */
@@ -39,8 +41,9 @@ export function octetsOf(number: bigint): Uint8Array {
  * @param octets how long the exponent may be: what decides how long this takes.
  */
 export function power(base: bigint, exponent: bigint, modulus: bigint, octets: number): bigint {
-  const powers = [modulus + 1n, base]; // the first is 1, as long as the others
-  for (let i = 2; i < 16; i++) powers.push(((powers[i - 1] as bigint) * base) % modulus);
+  const longer = modulus << 1n; // what makes even 1 as long as all others, and no difference
+  const powers = [1n + longer];
+  for (let i = 1; i < 16; i++) powers.push((((powers[i - 1] as bigint) * base) % modulus) + longer);
   let result = 1n;
   for (const digit of exponent.toString(16).padStart(2 * octets, "0")) {
     for (let i = 0; i < 4; i++) result = (result * result) % modulus;

@@ -17,7 +17,7 @@ import type { SASLServer } from "../../server.js";
 import { passwordChange } from "../../set-password.js";
 import { SASLStateMachine } from "../../state-machine.js";
 import { strengthOf } from "../../strength.js";
-import { mechanismChecks, playToServer, scriptedServer } from "../../testing.js";
+import { playToServer, scriptedServer } from "../../testing.js";
 import { numberOf, octetsOf, raise } from "./arithmetic.js";
 import { groupOf, type SrpGroup } from "./groups.js";
 import { SRP, SrpSessions, type SrpVerifier, srp, srpGroups, srpServer } from "./index.js";
@@ -611,16 +611,4 @@ describe("sessions that are taken up again", () => {
     expect(await codeOf(logIn(echo, SRP(tim, { sessions }), [0, 128]))).toBe("peer-not-verified");
     expect(cn.length).toBe(16);
   });
-});
-
-describe("with an integrity layer", () => {
-  const options = {
-    credentials: tim,
-    wrong: { ...tim, password: "something else" },
-    server: { accounts: memoryAccounts({ tim: timsProperties }), policy: { minSsf: 1, maxSsf: 1 } },
-    connection: { layers: true, externalSsf: 0 },
-    rounds: 1,
-    seed: 20_261_122,
-  };
-  for (const { name, run } of mechanismChecks(srp, options)) test(name, { timeout: 60_000 }, run);
 });
