@@ -16,7 +16,7 @@ import { DIGEST_MD5, digestMd5With, SCRAM, scramSha256 } from "sasl-core/mechani
 import { concatBytes } from "sasl-core/plugin";
 import { layeredMechanism, testLayer } from "sasl-core/testing";
 import { BufferedTransport, type LineTransport, linePair } from "sasl-lines";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   authenticate,
   type ConnectionEnd,
@@ -64,6 +64,9 @@ async function frames(layer: SecurityLayer, ...texts: string[]): Promise<Uint8Ar
 
 /** Everything that happens without further input. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 4));
+
+/** When something was sent. */
+const asked = (wire: Raw) => vi.waitUntil(() => wire.sent.length > 0, { interval: 2, timeout: 5000 });
 
 /** What serves every command after the login. */
 function server(options: Partial<ServerOptions> = {}, more: Partial<IMAPConnectionOptions> = {}) {
@@ -274,7 +277,7 @@ describe("the client's end, octet by octet", () => {
     for (let cut = clear.length - 4; cut <= octets.length; cut++) {
       const wire = new Raw();
       const done = begin(wire);
-      await settle();
+      await asked(wire);
       wire.feed(octets.subarray(0, cut));
       await settle();
       wire.feed(octets.subarray(cut));
@@ -291,7 +294,7 @@ describe("the client's end, octet by octet", () => {
     for (const evil of [capability, "a2 OK NOOP done\r\n", "* BYE\r\n"]) {
       const wire = new Raw();
       const done = begin(wire);
-      await settle();
+      await asked(wire);
       wire.feed(concatBytes(clear, bytes(evil)));
       await done;
       expect(await settled(capabilities(wire, { tag: () => "a2" }))).toBe("peer-not-verified");

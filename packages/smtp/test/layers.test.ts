@@ -16,7 +16,7 @@ import { DIGEST_MD5, digestMd5With, SCRAM, scramSha256 } from "sasl-core/mechani
 import { concatBytes } from "sasl-core/plugin";
 import { layeredMechanism, testLayer } from "sasl-core/testing";
 import { BufferedTransport, type LineTransport, linePair } from "sasl-lines";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   authenticate,
   type ConnectionEnd,
@@ -63,6 +63,10 @@ async function frames(layer: SecurityLayer, ...texts: string[]): Promise<Uint8Ar
 
 /** Everything that happens without further input. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 4));
+
+/** When this was sent. */
+const asked = (wire: Raw, text = "\r\n") =>
+  vi.waitUntil(() => Buffer.concat(wire.sent).includes(text), { interval: 2, timeout: 5000 });
 
 function server(options: Partial<ServerOptions> = {}, more: Partial<SMTPConnectionOptions> = {}) {
   const results: ServerResult[] = [];
@@ -210,7 +214,9 @@ describe("the server's end, octet by octet", () => {
     const { shared, results, mails, ends } = server();
     const wire = new Raw();
     const running = new SMTPConnection(wire, shared).run();
-    for (const piece of [first, ...pieces]) {
+    wire.feed(first);
+    await asked(wire, "334 ");
+    for (const piece of pieces) {
       wire.feed(piece);
       await settle();
     }
@@ -286,7 +292,7 @@ describe("the client's end, octet by octet", () => {
     for (let cut = clear.length - 4; cut <= octets.length; cut++) {
       const wire = new Raw();
       const done = begin(wire);
-      await settle();
+      await asked(wire);
       wire.feed(octets.subarray(0, cut));
       await settle();
       wire.feed(octets.subarray(cut));
@@ -302,7 +308,7 @@ describe("the client's end, octet by octet", () => {
     for (const evil of ["250-evil\r\n250 AUTH PLAIN\r\n", "421 go away\r\n"]) {
       const wire = new Raw();
       const done = begin(wire);
-      await settle();
+      await asked(wire);
       wire.feed(concatBytes(clear, bytes(evil)));
       await done;
       expect(await settled(ehlo(wire))).toBe("peer-not-verified");

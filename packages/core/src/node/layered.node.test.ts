@@ -159,7 +159,7 @@ describe.each([
     const ended = ending(server);
     server.resume();
     near.write(wire.slice(0, -1));
-    await settle();
+    await expect.poll(() => far.bytesRead).toBe(wire.length - 1);
     far.destroy();
     expect(await ended).toBe("connection-lost");
   });
@@ -200,8 +200,7 @@ describe.each([
     const written = new Promise<Error | null | undefined>((resolve) => {
       client.write(Buffer.alloc(30_000_000), resolve);
     });
-    await settle();
-    expect(near.writableNeedDrain).toBe(true);
+    await expect.poll(() => near.writableNeedDrain).toBe(true);
     expect(near.writableLength).toBeLessThan(200_000);
     far.resetAndDestroy();
     expect(await written).toBeInstanceOf(Error);
@@ -256,7 +255,7 @@ describe.each([
     const ended = ending(server);
     server.resume();
     near.write(wire.slice(0, 7));
-    await settle();
+    await expect.poll(() => far.bytesRead).toBe(7);
     expect(() => server.protect(testLayer(false))).toThrow(expect.objectContaining({ code: "unexpected-message" }));
     expect(await ended).toBe("unexpected-message");
     expect(far.destroyed).toBe(true);
