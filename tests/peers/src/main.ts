@@ -9,8 +9,9 @@ import { exchangeAttempts } from "./attempts/exchanges.js";
 import { clientSide } from "./client-side.js";
 import { SaslLogin } from "./clients/sasl.js";
 import { cyrusSrp } from "./cyrus-srp.js";
-import { layersSide } from "./layers-side.js";
 import { kerberosSide } from "./kerberos-side.js";
+import { layersSide } from "./layers-side.js";
+import { oneTimeSide } from "./one-time-side.js";
 import { type Options, readOptions, usage } from "./options.js";
 import { builtCommand, Run } from "./run.js";
 import { serverSide } from "./server-side.js";
@@ -55,6 +56,7 @@ async function runAll(run: Run, command: string): Promise<void> {
   const others = await run.clients(tools);
   const ours = new SaslLogin(children, command, run.scratch);
   await run.attempts(servers.flatMap((server) => clientSide(server, children, command, ours, others)));
+  await oneTimeSide(run, command, servers, ours, tools);
   await layersSide(run, tools);
   await serverSide(run, command, [ours, ...others], tools);
   await kerberosSide(run, command, tools);

@@ -10,7 +10,17 @@ import { debianPython } from "./clients/slixmpp.js";
 import type { Report } from "./report.js";
 
 /** A client program of the harness. */
-type ClientTool = "gsasl" | "curl" | "swaks" | "cyrus" | "slixmpp" | "openssl" | "samba" | "cyrus-library" | "perl-sasl";
+type ClientTool =
+  | "gsasl"
+  | "curl"
+  | "swaks"
+  | "cyrus"
+  | "cyrus-otp"
+  | "slixmpp"
+  | "openssl"
+  | "samba"
+  | "cyrus-library"
+  | "perl-sasl";
 
 /** A server that the harness starts with a configuration of its own. */
 type ServerTool = "postgresql" | "slapd" | "redis" | "dovecot" | "prosody" | "ejabberd" | "kerberos";
@@ -33,6 +43,10 @@ const sources: Readonly<Record<Tool, Source>> = {
   cyrus: {
     packages: ["cyrus-clients", "libsasl2-modules", "coreutils"],
     probe: ["test", "-x", `${cyrusFolder}/smtptest`],
+  },
+  "cyrus-otp": {
+    packages: ["sasl2-bin", "libsasl2-modules-db", "libsasl2-modules-otp", "coreutils"],
+    probe: ["sh", "-c", "command -v sasl-sample-server && command -v saslpasswd2 && ls /usr/lib/*/sasl2/libotp.so*"],
   },
   slixmpp: { packages: ["python3-slixmpp"], probe: [debianPython, "-c", "import slixmpp"] },
   openssl: { packages: ["openssl"], probe: ["openssl", "version"] },
