@@ -188,12 +188,11 @@ function serverWith({ allowWithoutMic = false, ...names }: NtlmServerOptions) {
   };
 }
 
-/** The account's NT hash, or one that nobody can have made an answer with, after as much work as a stored password takes. */
+/** The account's NT hash, or one that nobody can have made an answer with. One is made for every account, which takes as long. */
 async function storedHash(ctx: ServerContext, { properties }: Account): Promise<Uint8Array> {
   const { ntHash: stored, userPassword } = properties;
-  if (stored === undefined) {
-    return ntHash(userPassword === undefined ? ctx.nonce() : await ctx.prepare(userPassword, "stored"));
-  }
+  const made = await ntHash(userPassword === undefined ? ctx.nonce() : await ctx.prepare(userPassword, "stored"));
+  if (stored === undefined) return made;
   if (!isBytes(stored) || stored.length !== ntHashOctets) {
     throw new SASLFailure("temporary", "the account's NT hash is malformed"); // R-STO-04
   }
