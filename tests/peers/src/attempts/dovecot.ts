@@ -9,7 +9,7 @@ import type { Endpoint, Expectation } from "../types.js";
 import { at, type Row } from "./attempt.js";
 import { passwordRows } from "./password-rows.js";
 
-const passwordMechanisms = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"];
+const passwordMechanisms = ["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"];
 
 const accepted: Expectation = { outcome: "accepted" };
 const refused: Expectation = { outcome: "refused" };

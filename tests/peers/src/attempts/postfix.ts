@@ -13,13 +13,14 @@ const cyrusMechanisms = [
   "PLAIN",
   "LOGIN",
   "CRAM-MD5",
+  "DIGEST-MD5",
   "SCRAM-SHA-1",
   "SCRAM-SHA-224",
   "SCRAM-SHA-256",
   "SCRAM-SHA-384",
   "SCRAM-SHA-512",
 ];
-const dovecotMechanisms = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"];
+const dovecotMechanisms = ["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"];
 
 /** The mechanisms that get every row; the others get the right and the wrong password. */
 const thorough = new Set(["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-512"]);

@@ -18,11 +18,11 @@ const hashes = ["SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384"
 /** What `sasl serve` is told to offer when it binds channels. */
 export const boundMechanisms: readonly string[] = [
   ...hashes.flatMap((name) => [`${name}-PLUS`, name]),
-  ...["EXTERNAL", "OAUTHBEARER", "XOAUTH2", "CRAM-MD5", "PLAIN", "LOGIN", "ANONYMOUS"],
+  ...["EXTERNAL", "OAUTHBEARER", "XOAUTH2", "CRAM-MD5", "DIGEST-MD5", "PLAIN", "LOGIN", "ANONYMOUS"],
 ];
 
 /** What it is told to offer when it does not. */
-export const unboundMechanisms: readonly string[] = [...hashes, "XOAUTH2", "CRAM-MD5", "PLAIN", "LOGIN"];
+export const unboundMechanisms: readonly string[] = [...hashes, "XOAUTH2", "CRAM-MD5", "DIGEST-MD5", "PLAIN", "LOGIN"];
 
 /** The hashes that get every row; the others get the right and the wrong password. */
 const thorough = new Set(["SCRAM-SHA-1", "SCRAM-SHA-256"]);
@@ -108,7 +108,9 @@ async function checkReport(
 function rowsAt(facts: ServeFacts, client: Client, protocol: Protocol, channel: Channel): Row[] {
   const endpoint = facts.serve.endpoint(protocol, channel);
   const extent = channel === "starttls" ? "full" : "short";
-  const words = ["PLAIN", "LOGIN", "CRAM-MD5"].flatMap((mechanism) => passwords(endpoint, client, mechanism, extent));
+  const words = ["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"].flatMap((mechanism) =>
+    passwords(endpoint, client, mechanism, extent),
+  );
   const anonymous = at(endpoint, { mechanism: "ANONYMOUS" }, accepted, { ids: ["R-ANON-04"] });
   const scram = (channel === "starttls" ? hashes : [...thorough]).flatMap((mechanism) => {
     const depth = thorough.has(mechanism) ? extent : "short";

@@ -25,7 +25,7 @@ const kinds = new Map<number | null, string>([
 ]);
 
 /** The mechanisms in which the server proves itself. */
-const mutual = /^SCRAM-/;
+const mutual = /^(?:SCRAM-|DIGEST-MD5$)/;
 
 /** What `--json` prints; every field is checked before use. */
 interface LoginReport {
