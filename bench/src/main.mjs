@@ -29,6 +29,7 @@ const sections = {
   h: { title: "accounts in PostgreSQL: 1,000 logins at a time", file: "./sections/postgres.mjs" },
   i: { title: "accounts in a file: 100,000 of them", file: "./sections/file-store.mjs" },
   j: { title: "a wrong password, for an account and for a name nobody has", file: "./sections/unknown-users.mjs" },
+  k: { title: "DIGEST-MD5 and CRAM-MD5 at both ends; integrity layer", file: "./sections/digest-md5.mjs" },
 };
 
 const usage = `usage: npm run bench -- [SECTION…] [--quick] [--rounds N] [--json FILE]

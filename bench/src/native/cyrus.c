@@ -3,6 +3,7 @@
  *   scram-full     client derives from the password, server holds stored keys (authPassword)
  *   scram-server   the server's two steps alone, clients untimed
  *   plain          both ends
+ *   cram-md5, digest-md5   both ends, the server has the password
  *   scram-memory   bytes of COUNT half-open server connections
  *
  * The library's client keeps no derived keys, so there is no scram-cached.
@@ -43,7 +44,7 @@ static int getopt_cb(void *c, const char *plugin, const char *option, const char
   const char *value = NULL;
   if (strcmp(option, "auxprop_plugin") == 0) value = "bench";
   if (strcmp(option, "pwcheck_method") == 0) value = "auxprop";
-  if (strcmp(option, "mech_list") == 0) value = "SCRAM-SHA-256 PLAIN";
+  if (strcmp(option, "mech_list") == 0) value = "SCRAM-SHA-256 PLAIN CRAM-MD5 DIGEST-MD5";
   if (strcmp(option, "log_level") == 0) value = "0";
   if (value == NULL) return SASL_FAIL;
   *result = value;
@@ -130,6 +131,14 @@ static const char *plain(int count, struct watch *w) {
   setenv("BENCH_CLEAR", "1", 1);
   return repeat("PLAIN", count, w);
 }
+static const char *cram_md5(int count, struct watch *w) {
+  setenv("BENCH_CLEAR", "1", 1);
+  return repeat("CRAM-MD5", count, w);
+}
+static const char *digest_md5(int count, struct watch *w) {
+  setenv("BENCH_CLEAR", "1", 1);
+  return repeat("DIGEST-MD5", count, w);
+}
 static const char *scram_server(int count, struct watch *w) {
   struct pair *pairs = calloc((size_t)count, sizeof *pairs);
   const char *error = NULL;
@@ -167,6 +176,7 @@ static const char *scram_memory(int count, struct watch *w) {
 int main(void) {
   static const struct scenario scenarios[] = {{"scram-full", scram_full}, {"scram-server", scram_server},
                                               {"plain", plain},           {"scram-memory", scram_memory},
+                                              {"cram-md5", cram_md5},     {"digest-md5", digest_md5},
                                               {NULL, NULL}};
   const char *password = env("BENCH_PASSWORD");
   secret = malloc(sizeof *secret + strlen(password) + 1);

@@ -4,6 +4,7 @@
  *   scram-cached   client holds the salted password, server holds stored keys
  *   scram-server   the server's two steps alone, clients untimed
  *   plain          both ends
+ *   cram-md5, digest-md5   both ends, the server has the password
  *   scram-memory   bytes of COUNT half-open server sessions
  */
 #include <gsasl.h>
@@ -18,6 +19,11 @@ static int callback(Gsasl *g, Gsasl_session *s, Gsasl_property property) {
   switch (property) {
     case GSASL_AUTHID:
       return gsasl_property_set(s, property, env("BENCH_USER"));
+    case GSASL_SERVICE:
+      return gsasl_property_set(s, property, "imap");
+    case GSASL_HOSTNAME:
+    case GSASL_REALM:
+      return gsasl_property_set(s, property, "localhost");
     case GSASL_PASSWORD:
       return gsasl_property_set(s, property, env("BENCH_PASSWORD"));
     case GSASL_SCRAM_SALTED_PASSWORD:
@@ -85,6 +91,8 @@ static const char *scram_cached(int count, struct watch *w) {
   return repeat("SCRAM-SHA-256", count, w);
 }
 static const char *plain(int count, struct watch *w) { return repeat("PLAIN", count, w); }
+static const char *cram_md5(int count, struct watch *w) { return repeat("CRAM-MD5", count, w); }
+static const char *digest_md5(int count, struct watch *w) { return repeat("DIGEST-MD5", count, w); }
 
 struct pair {
   Gsasl_session *client, *server;
@@ -168,7 +176,8 @@ static const char *scram_memory(int count, struct watch *w) {
 int main(void) {
   static const struct scenario scenarios[] = {{"scram-full", scram_full},     {"scram-cached", scram_cached},
                                               {"scram-server", scram_server}, {"plain", plain},
-                                              {"scram-memory", scram_memory}, {NULL, NULL}};
+                                              {"scram-memory", scram_memory}, {"cram-md5", cram_md5},
+                                              {"digest-md5", digest_md5},     {NULL, NULL}};
   if (gsasl_init(&ctx) != GSASL_OK) return 1;
   gsasl_callback_set(ctx, callback);
   printf("gsasl %s\n", gsasl_check_version(NULL));

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { keyedMd5 } from "#soft-digests";
 import { loadVectors, type Outcome } from "../../../test/vectors.js";
+import { md5 } from "../../digests.js";
 import { decodeBase64, encodeBase64 } from "../../internal/base64.js";
 import { concatBytes } from "../../internal/bytes.js";
 import { toHex } from "../../internal/hex.js";
@@ -263,4 +265,11 @@ describe("padding of block ciphers", () => {
 
 test("R-DIG-04 auth alone brings no layer", () => {
   expect(digestLayer(key, "client", { qop: "auth", ssf: 0 }, 65_536, 65_536)).toBeUndefined();
+});
+
+test("R-DIG-14 the MAC is HMAC-MD5 of two parts, of any length and with any key", async () => {
+  for (const length of [0, 1, 100, 1024, 2043, 2044, 2045, 20_000]) {
+    const [secret, head, body] = [encodeUtf8("a key"), Uint8Array.of(0, 0, 1, 2), new Uint8Array(length).fill(length)];
+    expect(toHex(keyedMd5(secret)(head, body))).toBe(toHex(await md5.hmac(secret, concatBytes(head, body))));
+  }
 });
