@@ -23,11 +23,14 @@ const entries = Object.values(manifest.exports)
   .filter((file) => file?.startsWith("./lib/"))
   .map((file) => file.replace("./lib/", ""));
 
-/** Entries that only some programs can load: they need Node.js, or a package that is not always there. */
-const apart = entries.filter((file) => /^(node|jwt|ecdsa|legacy|experimental)[/.]/.test(file));
-/** For tests alone: what is made when it is loaded would be in every program otherwise. */
-const aside = entries.filter((file) => file.startsWith("testing"));
-const together = entries.filter((file) => !apart.includes(file) && !aside.includes(file));
+/** For Node.js alone. */
+const nodeOnly = entries.filter((file) => file.startsWith("node/"));
+/**
+ * Entries that only some programs load: they need a package that is not always there, or are for tests. What they hold is not
+ * to be in every program.
+ */
+const apart = entries.filter((file) => /^(jwt|ecdsa|legacy|experimental|testing)[/.]/.test(file));
+const together = entries.filter((file) => !apart.includes(file) && !nodeOnly.includes(file));
 
 /** @type {import("esbuild").BuildOptions} */
 const options = {
@@ -75,6 +78,6 @@ for (const [outdir, conditions] of /** @type {const} */ ([
   ["lib/on-node", ["node"]],
 ])) {
   await join(outdir, [...conditions]);
-  await build({ ...options, outdir, conditions: [...conditions], entryPoints: aside.map((file) => `dist/${file}`) });
+  await build({ ...options, outdir, conditions: [...conditions], entryPoints: apart.map((file) => `dist/${file}`) });
 }
-await build({ ...options, entryPoints: apart.map((file) => `dist/${file}`) });
+await build({ ...options, conditions: ["node"], entryPoints: nodeOnly.map((file) => `dist/${file}`) });
