@@ -1,6 +1,6 @@
 /**
- * The gsasl command (GNU SASL 2.2) over IMAP and SMTP. It prepares the password for CRAM-MD5 and SCRAM and sends it as
- * typed with PLAIN and LOGIN; it binds the channel with tls-exporter or, below TLS 1.3, tls-unique.
+ * The gsasl command (GNU SASL 2.2) over IMAP and SMTP. It prepares the password for CRAM-MD5 and SCRAM and takes it as
+ * typed with PLAIN, LOGIN and DIGEST-MD5; it binds the channel with tls-exporter or, below TLS 1.3, tls-unique.
  *
  * @module
  */
@@ -14,6 +14,7 @@ const mechanisms = new Set([
   "ANONYMOUS",
   "EXTERNAL",
   "CRAM-MD5",
+  "DIGEST-MD5",
   "SCRAM-SHA-1",
   "SCRAM-SHA-1-PLUS",
   "SCRAM-SHA-256",
@@ -35,6 +36,7 @@ export class Gsasl implements Client {
     if (protocol === "xmpp") return "speaks no XMPP";
     if (channel === "implicit") return "does TLS by STARTTLS alone";
     if (mechanism === undefined || !mechanisms.has(mechanism)) return `has no ${mechanism ?? "order of its own"}`;
+    if (prep === "saslprep" && mechanism === "DIGEST-MD5") return "never prepares the password for it";
     if (prep === "none" && preparing.test(mechanism)) return "always prepares the password";
     return undefined;
   }
