@@ -430,7 +430,7 @@ describe("tokens of a server", () => {
     expect(await redeem(5)).toBe(true);
     expect(await redeem(5)).toBe(false);
     expect(await redeem(4)).toBe(false);
-    expect(await redeem(Number.NaN)).toBe(false);
+    for (const none of [Number.NaN, Number.POSITIVE_INFINITY, 6.5, 2 ** 53]) expect(await redeem(none)).toBe(false);
     expect(await redeem()).toBe(true); // a use that is not counted
     expect((await Promise.all([redeem(6), redeem(6), redeem(6)])).filter((yes) => yes)).toHaveLength(1);
     expect(await tokens.list("tim")).toMatchObject([{ count: 6 }]);
@@ -493,6 +493,26 @@ describe("tokens of a server", () => {
     expect((await tokens.list("tim")).map((each) => each.client)).toEqual(["d"]);
   });
 
+  test("what a peer asks for cannot make the list unreadable", async () => {
+    const { tokens } = keeper();
+    const unnamed = await tokens.issue("tim", { mechanism, client: "" });
+    expect(unnamed?.client).toBe(unnamed?.id);
+    for (const none of ["", "ht-sha-256-none", "HT-SHA-256-NONE-OR-ANOTHER"]) {
+      await expect(tokens.issue("tim", { mechanism: none })).rejects.toMatchObject({ code: "mechanism-unsupported" });
+    }
+    expect(await tokens.list("tim")).toHaveLength(1);
+  });
+
+  test("the limit takes neither the token that is rotated nor its successor", async () => {
+    const { tokens } = keeper({ secret, maxTokens: 2 });
+    const first = await tokens.issue("tim", { mechanism, client });
+    await tokens.issue("tim", { mechanism, client: "tablet" });
+    const second = await tokens.rotate("tim", first?.id as string);
+    expect((await tokens.list("tim")).map(({ id }) => id)).toEqual([first?.id, second?.id]);
+    expect(await tokens.redeem("tim", second?.id as string)).toBe(true);
+    expect((await tokens.list("tim")).map(({ id }) => id)).toEqual([second?.id]);
+  });
+
   test("nobody's account gets none", async () => {
     const { accounts, tokens } = keeper();
     expect(await tokens.issue("anna", { mechanism })).toBeUndefined();
@@ -515,7 +535,9 @@ describe("tokens of a server", () => {
 
   test("options out of range are refused", () => {
     const accounts = memoryAccounts();
-    for (const options of [{ secret: new Uint8Array(31) }, { lifetimeMs: 0 }, { maxTokens: 1 }, { maxTokens: 257 }]) {
+    const endless = { lifetimeMs: Number.POSITIVE_INFINITY };
+    const wrong = [{ secret: new Uint8Array(31) }, { lifetimeMs: 0 }, endless, { maxTokens: 1 }, { maxTokens: 257 }];
+    for (const options of wrong) {
       expect(() => hashedTokens({ accounts, ...options })).toThrow(RangeError);
     }
   });

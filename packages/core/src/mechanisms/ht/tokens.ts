@@ -15,6 +15,7 @@ import { sha256 } from "../../digests.js";
 import { SASLFailure } from "../../errors.js";
 import { encodeBase64 } from "../../internal/base64.js";
 import { encodeUtf8 } from "../../internal/text.js";
+import { isMechanismName } from "../../mechanism.js";
 import type { MaybePromise } from "../../runtime/contract.js";
 
 /** The property of an account that holds its tokens, those issued last at the end. */
@@ -63,13 +64,13 @@ export interface TokenKeeperOptions {
 export interface TokenRequestOptions {
   /** The mechanism it is to work with, alone. */
   readonly mechanism: string;
-  /** What tells this client from the user's others, such as the `id` of SASL2's user agent. Its older tokens go. */
+  /** What tells this client from the user's others, such as the `id` of SASL2's user agent, if not empty. Its older tokens go. */
   readonly client?: string | undefined;
 }
 
 /** How a token was used. */
 export interface TokenUse {
-  /** A number that grows with each use, from a protocol that counts against replay (XEP-0484 §3.4). */
+  /** A whole number that grows with each use, from a protocol that counts against replay (XEP-0484 §3.4). */
   readonly count?: number | undefined;
   /** True when this use was the last (XEP-0484 §3.6). */
   readonly invalidate?: boolean | undefined;
@@ -79,8 +80,8 @@ export interface TokenUse {
  * Issues tokens and looks after them. Names of accounts are canonical: `result.authcid`. Every change is one atomic step at the
  * store, repeated when somebody else came between.
  *
- * All throw a `SASLFailure`: `mechanism-unsupported` when the store cannot write, `temporary` when what is stored is no list
- * of tokens or changes too fast.
+ * All throw a `SASLFailure`: `mechanism-unsupported` when the store cannot write, or a token is asked for what cannot be the
+ * name of a mechanism; `temporary` when what is stored is no list of tokens or changes too fast.
  */
 export interface TokenKeeper {
   /** Makes a token after another login. `undefined` when there is no such account. */
@@ -138,7 +139,7 @@ function isRecord(value: unknown): value is HashedTokenRecord {
 export function tokenKeeper(options: TokenKeeperOptions): TokenKeeper {
   const { accounts, secret, lifetimeMs = 21 * 24 * 3600_000, maxTokens = 32, now = Date.now } = options;
   if (secret && secret.length < 32) throw new RangeError("the secret has fewer than 32 octets");
-  if (!(lifetimeMs > 0)) throw new RangeError("lifetimeMs is not above 0");
+  if (!(lifetimeMs > 0 && Number.isFinite(lifetimeMs))) throw new RangeError("lifetimeMs is no number above 0");
   if (!(Number.isInteger(maxTokens) && maxTokens >= 2 && maxTokens <= 256)) {
     throw new RangeError("maxTokens is not in 2 to 256");
   }
@@ -168,7 +169,9 @@ export function tokenKeeper(options: TokenKeeperOptions): TokenKeeper {
     request: TokenRequestOptions,
   ): Promise<{ made: IssuedToken; kept: HashedTokenRecord }> {
     const id = base64url(randomBytes(18));
-    const { mechanism, client = id } = request;
+    const { mechanism } = request;
+    if (!isMechanismName(mechanism)) throw new SASLFailure("mechanism-unsupported", "a token is for one mechanism");
+    const client = request.client || id; // the peer may have said that it is ""
     const info: HashedTokenInfo = { id, mechanism, client, expires: now() + lifetimeMs };
     const token = (await derive?.(name, info)) ?? base64url(randomBytes(32));
     return { made: { ...info, token }, kept: derive ? info : { ...info, token } };
@@ -189,7 +192,8 @@ export function tokenKeeper(options: TokenKeeperOptions): TokenKeeper {
     async redeem(name, id, { count, invalidate = false } = {}) {
       const accepted = await change<boolean>(name, (live) => {
         const used = live.find((each) => each.id === id);
-        if (used === undefined || (count !== undefined && !(count > (used.count ?? 0)))) return { answer: false };
+        const counts = count === undefined || (Number.isSafeInteger(count) && count > (used?.count ?? 0));
+        if (used === undefined || !counts) return { answer: false };
         const place = live.indexOf(used);
         const left = live
           .filter((each, i) => (each === used ? !invalidate : i > place || each.client !== used.client))
@@ -206,7 +210,7 @@ export function tokenKeeper(options: TokenKeeperOptions): TokenKeeper {
       return change(name, (live) => {
         const used = live.find((each) => each.id === id);
         if (used === undefined) return { answer: undefined };
-        return { left: [...live.filter((each) => each === used || ofOthers(made)(each)), kept], answer: made };
+        return { left: [...live.filter(ofOthers(made)), used, kept], answer: made }; // the two that may not go
       });
     },
 
