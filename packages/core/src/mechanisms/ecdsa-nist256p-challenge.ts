@@ -12,7 +12,6 @@
  * @module
  */
 import { p256 } from "@noble/curves/nist.js";
-import type { AccountProperties } from "../accounts.js";
 import { clientMechanism, type SASLMechanism } from "../client.js";
 import { type CredentialNeed, type CredentialProvider, credentialNeed } from "../credentials.js";
 import { sha256 } from "../digests.js";
@@ -86,15 +85,15 @@ function checkPrivateKey(key: Uint8Array): void {
 async function* server(ctx: ServerContext): ServerConversation {
   const { authcid, authzid } = parseNames(ctx, yield);
   const account = await ctx.identify(authcid, authzid);
-  const publicKey = keyOf(ctx, account.properties);
+  // Accounts without a key cost as much as those with one, and no signature fits.
+  const { [ecdsaPublicKeyProperty]: stored } = account.properties;
+  const key = keyOf(ctx, stored === undefined ? nobodysKey : stored);
   const challenge = ctx.random(challengeBytes);
   const signature = parseSignature(yield challenge);
   if (signature === undefined) throw ctx.fail("malformed-message", "not a signature in DER"); // R-ECD-02
-  // Accounts without a key cost as much as those with one, and no signature fits.
-  const key = publicKey ?? nobodysKey;
   const digests = [challenge, await ctx.hash(sha256, challenge)];
   const fits = digests.map((digest) => p256.verify(signature, digest, key, { prehash: false, lowS: false }));
-  if (publicKey === undefined || !fits.includes(true)) throw ctx.fail("refused", "wrong signature");
+  if (stored === undefined || !fits.includes(true)) throw ctx.fail("refused", "wrong signature");
   return { authcid: account.name, authzid };
 }
 
@@ -116,8 +115,7 @@ function parseSignature(signature: Uint8Array | undefined): Uint8Array | undefin
 }
 
 /** SEC 1 §2.3.4: a compressed point on the curve. What is stored and is none, nobody can sign for (R-STO-04). */
-function keyOf(ctx: ServerContext, { [ecdsaPublicKeyProperty]: stored }: AccountProperties): Uint8Array | undefined {
-  if (stored === undefined) return undefined;
+function keyOf(ctx: ServerContext, stored: unknown): Uint8Array {
   try {
     const key = decodeBase64(stored as string, { maxBytes: 33 });
     if (p256.utils.isValidPublicKey(key, true)) return key;
@@ -128,7 +126,7 @@ function keyOf(ctx: ServerContext, { [ecdsaPublicKeyProperty]: stored }: Account
 }
 
 /** The base point: its private key is 1, and known to all; that a signature fits it is never enough. */
-const nobodysKey: Uint8Array = /* @__PURE__ */ p256.Point.BASE.toBytes(true);
+const nobodysKey: string = /* @__PURE__ */ encodeBase64(/* @__PURE__ */ p256.Point.BASE.toBytes(true));
 
 const clientHalf: Mechanism = {
   name: "ECDSA-NIST256P-CHALLENGE",
