@@ -118,6 +118,19 @@ test("a layer without strength or room is none", () => {
   }
 });
 
+test("R-GEN-22 a call before the last one was answered is a fault of the caller, and loses and reorders nothing", async () => {
+  const [ours, theirs] = [securityLayer(later), securityLayer(later)];
+  const first = ours.encode(Uint8Array.of(1));
+  expect(() => ours.encode(Uint8Array.of(2))).toThrow(TypeError);
+  const wire = concatBytes(await first, await ours.encode(Uint8Array.of(3)));
+  const heard = theirs.decode(wire);
+  expect(() => theirs.decode(Uint8Array.of(0))).toThrow(TypeError);
+  expect(await theirs.encode(Uint8Array.of(4))).toHaveLength(6); // the other direction is not concerned
+  expect(await heard).toEqual([Uint8Array.of(1), Uint8Array.of(3)]);
+  expect(theirs.whole).toBe(true);
+  expect(await theirs.decode(await ours.encode(Uint8Array.of(5)))).toEqual([Uint8Array.of(5)]);
+});
+
 test("mechanisms are given plain arrays, whatever a socket gives", async () => {
   class Chunk extends Uint8Array<ArrayBuffer> {}
   const kinds: unknown[] = [];

@@ -15,21 +15,23 @@ export interface SecurityLayer {
   /** Most octets of plain text that go into one frame, as the peer allows it. {@link encode} divides what is longer. */
   readonly maxOutput: number;
   /**
-   * Protects octets to be sent, in the order of the calls. The next call waits until a promise is resolved.
+   * Protects octets to be sent, in the order of the calls. Wait for a promise before the next call.
    *
    * @param bytes of any length; read, never changed or kept.
    * @returns whole frames, the caller's own; nothing for nothing.
    * @throws {SASLFailure} `peer-not-verified` after {@link decode} threw it.
+   * @throws {TypeError} while an earlier call is at work.
    */
   encode(bytes: Uint8Array): MaybePromise<Uint8Array>;
   /**
-   * Takes octets as they arrive, divided anywhere. The next call waits until a promise is resolved. What a frame needs is
-   * kept, never more than one, and reserved only when its length is known to be allowed (R-GEN-22).
+   * Takes octets as they arrive, divided anywhere. Wait for a promise before the next call. What a frame needs is kept,
+   * never more than one, and reserved only when its length is known to be allowed (R-GEN-22).
    *
    * @param bytes given away: what is returned may be a part of it.
    * @returns the plain text of each frame that became complete, the caller's own.
    * @throws {SASLFailure} `peer-not-verified`, the same for everything that cannot be verified; nothing of the frame comes
    *   out, and nothing more can be decoded or encoded (R-GEN-23). Close the connection.
+   * @throws {TypeError} while an earlier call is at work.
    */
   decode(bytes: Uint8Array): MaybePromise<readonly Uint8Array[]>;
   /** True when the input ended where it may: no frame is incomplete. */
@@ -77,20 +79,33 @@ export function securityLayer(protection: BufferProtection): SecurityLayer {
   const frames = new FrameReader(maxInput);
   let broken = false;
 
-  const guarded = <T>(work: () => MaybePromise<T>): MaybePromise<T> => {
-    if (broken) throw unverified();
-    const fail = (): never => {
-      broken = true;
-      frames.clear();
-      throw unverified();
-    };
-    try {
-      const done = work();
-      return done instanceof Promise ? done.catch(fail) : done;
-    } catch {
-      return fail();
-    }
+  const fail = (): never => {
+    broken = true;
+    frames.clear();
+    throw unverified();
   };
+
+  /** One of the two directions: frames that overtook each other would be lost, or sent in the wrong order. */
+  const direction = () => {
+    let busy = false;
+    return <T>(work: () => MaybePromise<T>): MaybePromise<T> => {
+      if (broken) throw unverified();
+      if (busy) throw new TypeError("the security layer is still at work on what came before");
+      try {
+        const done = work();
+        if (!(done instanceof Promise)) return done;
+        busy = true;
+        return done.then((value) => {
+          busy = false;
+          return value;
+        }, fail);
+      } catch {
+        return fail();
+      }
+    };
+  };
+  const outward = direction();
+  const inward = direction();
 
   const verified = (plain: Uint8Array | undefined): Uint8Array => {
     if (plain === undefined) throw unverified();
@@ -131,9 +146,9 @@ export function securityLayer(protection: BufferProtection): SecurityLayer {
   return {
     ssf,
     maxOutput,
-    encode: (bytes) => guarded(() => wrapAll(bytes, 0, [])),
+    encode: (bytes) => outward(() => wrapAll(bytes, 0, [])),
     decode(bytes) {
-      return guarded(() => {
+      return inward(() => {
         frames.push(bytes);
         return unwrapAll([]);
       });
