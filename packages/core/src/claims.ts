@@ -5,7 +5,7 @@
  */
 
 /** Where exchanges have no time limit, this is the one of claims: as long as a person may take to look up a password. */
-const longestMs = 5 * 60_000;
+const longestMs = 300_000;
 
 /** Who has what, at one server. Holds nothing of exchanges that are over. */
 export class Claims {

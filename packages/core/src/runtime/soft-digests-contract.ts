@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Digest } from "./contract.js";
+import type { _SHA1 } from "@noble/hashes/legacy.js";
+import type { Digest, MaybePromise } from "./contract.js";
 
 /** MD5 (RFC 1321). Broken as a hash; here for CRAM-MD5 and DIGEST-MD5 alone. */
 export declare const md5: Digest;
@@ -26,3 +27,6 @@ export declare function md5OfText(text: string, form: "hex" | "octets"): string;
  * @returns a function of two parts that are hashed one after the other; it gives 16 octets of the caller's own.
  */
 export declare function keyedMd5(key: Uint8Array): (head: Uint8Array, body: Uint8Array) => Uint8Array;
+
+/** SHA-1 of `@noble/hashes`, the one that can be told to begin in the middle. */
+export declare function settableSha1(): MaybePromise<typeof _SHA1>;

@@ -1,4 +1,5 @@
 import { hash as hashOnce } from "node:crypto";
+import type { _SHA1 } from "@noble/hashes/legacy.js";
 import type { Digest } from "./contract.js";
 import { opensslDigest, opensslMac } from "./node.js";
 
@@ -13,4 +14,8 @@ export function md5OfText(text: string, form: "hex" | "octets"): string {
 
 export function keyedMd5(key: Uint8Array): (head: Uint8Array, body: Uint8Array) => Uint8Array {
   return opensslMac("md5", 16, 64, key);
+}
+
+export async function settableSha1(): Promise<typeof _SHA1> {
+  return (await import("@noble/hashes/legacy.js"))._SHA1;
 }

@@ -1,5 +1,5 @@
 import { hmac } from "@noble/hashes/hmac.js";
-import { md5 as nobleMd5 } from "@noble/hashes/legacy.js";
+import { _SHA1, md5 as nobleMd5 } from "@noble/hashes/legacy.js";
 import { pbkdf2Async } from "@noble/hashes/pbkdf2.js";
 import { sha224 as nobleSha224 } from "@noble/hashes/sha2.js";
 import { sha3_512 as nobleSha3 } from "@noble/hashes/sha3.js";
@@ -31,4 +31,9 @@ export function md5OfText(text: string, form: "hex" | "octets"): string {
 export function keyedMd5(key: Uint8Array): (head: Uint8Array, body: Uint8Array) => Uint8Array {
   const keyed = hmac.create(nobleMd5, key); // the two blocks of the key are hashed here, and not again for each buffer
   return (head, body) => keyed.clone().update(head).update(body).digest();
+}
+
+/** Never an `import()` here: bundlers would keep the library in every program, as something that might be loaded. */
+export function settableSha1(): typeof _SHA1 {
+  return _SHA1;
 }

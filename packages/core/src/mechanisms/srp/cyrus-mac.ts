@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { settableSha1 } from "#soft-digests";
 import { sha1 } from "../../digests.js";
 import { concatBytes } from "../../internal/bytes.js";
 import { chain } from "../../patience.js";
@@ -22,17 +23,16 @@ export function separateMacs(digest: Digest, key: Uint8Array): Mac {
 
 /** SHA-1's block, and what it has hashed when a MAC is done: the key's block and the inner hash (RFC 2104 §2). */
 const blockOctets = 64;
-const hashedOctets = blockOctets + 20;
+const hashedOctets = 84; // a sum would stay in bundles that do not need it
 
 /**
- * Loads SHA-1 in JavaScript, the only one that can begin in the middle.
+ * Takes SHA-1 in JavaScript, the only one that can begin in the middle.
  *
  * @param key at most 64 octets. Not kept.
  * @returns makes MACs for one direction, from the first buffer on.
  */
 export async function chainedMacs(key: Uint8Array): Promise<() => Mac> {
-  const { _SHA1 } = await import("@noble/hashes/legacy.js");
-  class Continued extends _SHA1 {
+  class Continued extends (await settableSha1()) {
     constructor(state: Uint8Array) {
       super();
       const word = (at: number) => new DataView(state.buffer, state.byteOffset).getInt32(at);
