@@ -42,12 +42,17 @@ const saslSsf = "1.2.840.113554.1.2.2.5.15";
 
 /**
  * A provider on the GSS-API library of the system, called through the optional peer dependency `koffi`. Tickets, keytab and
- * configuration are those of the library: `KRB5CCNAME`, `KRB5_KTNAME`, `KRB5_CONFIG`. What asks a KDC runs on another thread.
+ * configuration are those of the library: `KRB5CCNAME`, `KRB5_KTNAME`, `KRB5_CONFIG`. What asks a KDC, or DNS, runs on another
+ * thread.
  *
  * @throws where `koffi` or the library is not there.
  */
 export function libraryProvider({ library: path }: LibraryOptions = {}): GssProvider {
-  const library = loadLibrary(path);
+  return providerOn(loadLibrary(path));
+}
+
+/** The provider on a library that is loaded. */
+export function providerOn(library: GssLibrary): GssProvider {
   const forgotten = new FinalizationRegistry<Handles>((held) => held.release());
   const gss: Gss = { library, oids: new Oids(library), forgotten };
   return {
@@ -55,9 +60,9 @@ export function libraryProvider({ library: path }: LibraryOptions = {}): GssProv
     protectsData: true,
     canAccept(mechanism) {
       if (mechanism !== krb5Oid) return false;
-      const held = new Handles(gss.library);
+      const held = new Handles(library);
       try {
-        acquire(gss, held, mechanism, accepting);
+        library.call("gss_acquire_cred", ...acquiring(gss, held, mechanism, accepting, none).args);
         return true;
       } catch {
         return false; // no keytab, or nothing in it
@@ -65,8 +70,8 @@ export function libraryProvider({ library: path }: LibraryOptions = {}): GssProv
         held.release();
       }
     },
-    initiate: (options) => new LibraryContext(gss, initiator(gss, options)),
-    accept: (options) => new LibraryContext(gss, acceptor(gss, options)),
+    initiate: async (options) => new LibraryContext(gss, await initiator(gss, options)),
+    accept: async (options) => new LibraryContext(gss, await acceptor(gss, options)),
   };
 }
 
@@ -142,10 +147,17 @@ function importName({ library, oids }: Gss, held: Handles, name: string, type: s
   return handleIn(memory);
 }
 
-function acquire({ library, oids }: Gss, held: Handles, mechanism: string, usage: number, name: Handle = none): Memory {
-  const memory = held.place("gss_release_cred");
-  library.call("gss_acquire_cred", name, indefinite, oids.set(mechanism), usage, memory, null, null);
-  return memory;
+/** A place for a credential, and what to call gss_acquire_cred with to fill it. */
+function acquiring({ oids }: Gss, held: Handles, mechanism: string, usage: number, name: Handle) {
+  const credential = held.place("gss_release_cred");
+  return { credential, args: [name, indefinite, oids.set(mechanism), usage, credential, null, null] };
+}
+
+/** On another thread: by default the library asks DNS for the host of a host-based name. */
+async function acquire(gss: Gss, held: Handles, mechanism: string, usage: number, name: Handle): Promise<Memory> {
+  const { credential, args } = acquiring(gss, held, mechanism, usage, name);
+  await gss.library.callAside("gss_acquire_cred", ...args);
+  return credential;
 }
 
 /** A gss_channel_bindings_struct without addresses (RFC 2744 §3.11) with its data right behind it, or nothing. */
@@ -171,13 +183,14 @@ interface End {
   objection?(): string | undefined;
 }
 
-function initiator(gss: Gss, { mechanism, target, principal, flags, channelBinding }: GssInitiateOptions): End {
+async function initiator(gss: Gss, options: GssInitiateOptions): Promise<End> {
+  const { mechanism, target, principal, flags, channelBinding } = options;
   const { library, oids } = gss;
   const held = new Handles(library);
   try {
     const name = importName(gss, held, target, hostBasedService);
     const user = principal === undefined ? none : importName(gss, held, principal, userName);
-    const credential = acquire(gss, held, mechanism, initiating, user);
+    const credential = await acquire(gss, held, mechanism, initiating, user);
     if (!flags.confidentiality && library.has("gss_set_cred_option")) {
       library.call("gss_set_cred_option", credential, oids.desc(noCiFlags), library.emptyBuffer());
     }
@@ -195,12 +208,12 @@ function initiator(gss: Gss, { mechanism, target, principal, flags, channelBindi
   }
 }
 
-function acceptor(gss: Gss, { mechanism, target, channelBinding }: GssAcceptOptions): End {
+async function acceptor(gss: Gss, { mechanism, target, channelBinding }: GssAcceptOptions): Promise<End> {
   const { library } = gss;
   const held = new Handles(library);
   try {
     const name = target === undefined ? none : importName(gss, held, target, hostBasedService);
-    const credential = acquire(gss, held, mechanism, accepting, name);
+    const credential = await acquire(gss, held, mechanism, accepting, name);
     const bindings = bindingsOf(gss, channelBinding);
     const context = held.place("gss_delete_sec_context");
     const retFlags = Buffer.alloc(4);
@@ -253,6 +266,8 @@ class LibraryContext implements GssContext {
       if (objection) throw new GssError(objection);
       return said.length > 0 ? { token: said, done } : { done };
     } finally {
+      // What fails leaves a token too (RFC 2743 §2.2.1, §2.2.2); nobody sends it, and the library wants it back.
+      library.release("gss_release_buffer", output);
       this.#busy = false;
       if (this.#disposed) this.#release();
     }
