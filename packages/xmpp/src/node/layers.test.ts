@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { Element } from "ltx";
 import { isSASLError, type SecurityLayer, type ServerPolicy } from "sasl-core";
 import { PLAIN, plain } from "sasl-core/mechanisms";
-import { concatBytes } from "sasl-core/plugin";
+import { concatBytes, securityLayer } from "sasl-core/plugin";
 import { afterEach, describe, expect, test } from "vitest";
 import { layered, layeredLogin, testLayer } from "../../test/layered.js";
 import { ca, type Loopback, loopback } from "../../test/loopback.js";
@@ -338,4 +338,20 @@ test("R-GEN-24 a framing takes one layer", async () => {
   const { framing } = await framed();
   framing.protect(testLayer(1, "client"));
   expect(() => framing.protect(testLayer(1, "client"))).toThrow(TypeError);
+});
+
+/** A layer that is at work on the first frame for as long as a test takes. */
+function neverDone(): SecurityLayer {
+  const never = new Promise<never>(() => {});
+  return securityLayer({ ssf: 1, maxInput: 100, maxOutput: 100, wrap: () => never, unwrap: () => never });
+}
+
+test("who waits is told at once that the stream is closed, also while a frame is being looked at", async () => {
+  const { wire, framing } = await framed();
+  framing.protect(neverDone());
+  const waiting = rejection(framing.next());
+  wire.push(Uint8Array.of(0, 0, 0, 1, 0));
+  await new Promise((resolve) => setImmediate(resolve));
+  framing.end();
+  expect(await waiting).toMatchObject({ code: "connection-lost" });
 });

@@ -225,6 +225,11 @@ export class SocketFraming<E> implements Framing<E> {
     this.#pump();
   }
 
+  /** A layer that answers later may still have something for whoever waits. */
+  get #decoding(): boolean {
+    return !this.#ended && this.#protection?.inbound.idle === false;
+  }
+
   /** Gives whoever waits what there is, and why there is no more once everything has been given. */
   #pump(): void {
     const waiter = this.#waiter;
@@ -235,7 +240,7 @@ export class SocketFraming<E> implements Framing<E> {
         setImmediate(() => this.#pump());
         return;
       }
-      if (event === undefined && (this.#lost === undefined || this.#protection?.inbound.idle === false)) return;
+      if (event === undefined && (this.#lost === undefined || this.#decoding)) return;
       this.#waiter = undefined;
       if (event) waiter.resolve(event);
       else waiter.reject(this.#lost);
