@@ -300,6 +300,12 @@ export interface ServerContext extends MechanismContext {
    * @returns false when another exchange has it. To be asked for names nobody has, too, so that both look alike.
    */
   claim(account: Account): boolean;
+  /**
+   * Says that the next message lets the peer find out whether its credentials are right. What it leaves unfinished from here
+   * on, by an abort, nonsense or silence, is told to logs and the throttle as `refused`: nobody else would count its guesses
+   * (R-LIM-08).
+   */
+  verdictFollows(): void;
   /** Judges a bearer token. Without a configured verifier every token fails (R-OAUTH-05). */
   verifyToken(token: string, username: string | undefined): MaybePromise<TokenVerdict>;
   /** Says to what type this exchange was bound, for the result. */

@@ -39,6 +39,8 @@ export class ServerExchange extends BaseContext implements ServerContext {
   #finished = false;
   channelBindingUsed: string | undefined;
   noted: string | undefined;
+  /** True once the peer may know whether its credentials are right. */
+  judged = false;
   result: ServerResult | undefined;
 
   constructor(server: SASLServer, connection: ServerConnection, mechanism: Mechanism) {
@@ -179,6 +181,10 @@ export class ServerExchange extends BaseContext implements ServerContext {
 
   bound(type: string): void {
     this.channelBindingUsed = type;
+  }
+
+  verdictFollows(): void {
+    this.judged = true;
   }
 
   note(detail: string): void {

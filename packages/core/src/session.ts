@@ -5,7 +5,7 @@
  * @module
  */
 import { Cutoff } from "./cutoff.js";
-import { isSASLError, type SASLError, SASLFailure, saslError } from "./errors.js";
+import { isSASLError, type SASLError, type SASLErrorCode, SASLFailure, saslError } from "./errors.js";
 import type { SASLInterface, SASLReply } from "./interface.js";
 import type { SecurityLayer } from "./layer.js";
 import { type Heard, isMechanismName, type Mechanism } from "./mechanism.js";
@@ -207,7 +207,7 @@ export class SASLServerSession implements SASLInterface {
     const { authcid, channelBindingUsed: channelBinding, noted } = exchange ?? {};
     const asked = mechanism !== undefined && isMechanismName(mechanism) ? mechanism : "";
     const detail = failure.detail ?? noted ?? failure.message;
-    const { code } = failure;
+    const code = exchange?.judged && unfinished.includes(failure.code) ? "refused" : failure.code;
     return this.#tell({ mechanism: exchange?.mechanism.name ?? asked, authcid, channelBinding, code, detail });
   }
 
@@ -227,6 +227,17 @@ export class SASLServerSession implements SASLInterface {
     return event;
   }
 }
+
+/** How a peer can leave an exchange unfinished. */
+const unfinished: readonly SASLErrorCode[] = [
+  "aborted",
+  "connection-lost",
+  "timed-out",
+  "malformed-message",
+  "unexpected-message",
+  "incorrect-encoding",
+  "limit-exceeded",
+];
 
 function notOffered(code: Exclude<ReturnType<SASLServer["choose"]>, Mechanism>): SASLError {
   return saslError(code, "this mechanism is not offered on this connection");

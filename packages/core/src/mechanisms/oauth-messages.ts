@@ -81,6 +81,7 @@ export async function* judge(
   const refusal = refusalOf(verdict);
   if (refusal) {
     const { status, scope, openidConfiguration } = refusal;
+    ctx.verdictFollows();
     yield ctx.bytes(JSON.stringify({ status, scope, "openid-configuration": openidConfiguration }));
   }
   return holderOf(ctx, verdict, authzid);

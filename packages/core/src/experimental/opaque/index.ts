@@ -130,6 +130,7 @@ export function opaqueServer(options: OpaqueServerOptions): Mechanism {
     const { ke2, expectedKe3 } = step(ctx, () =>
       generateKE2({ suite, context, identities }, keys, ke1, (count) => ctx.random(count)),
     );
+    ctx.verdictFollows(); // a client whose password does not open the envelope has nothing more to say
     const ke3 = yield concatBytes(ke2, identities.server, Uint8Array.of(0));
     if (ke3?.length !== ke3Bytes) throw ctx.fail("malformed-message", "KE3 has not 64 octets");
     if (!ctx.equal(ke3, expectedKe3) || stored === undefined) throw ctx.fail("refused", "wrong MAC");

@@ -1,16 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { codeAfter, codeOf, serverWith } from "../../../test/support.js";
-import type { SASLErrorCode } from "../../errors.js";
+import { type SASLErrorCode, SASLFailure } from "../../errors.js";
 import { decodeBase64, encodeBase64 } from "../../internal/base64.js";
 import { concatBytes } from "../../internal/bytes.js";
 import { toHex } from "../../internal/hex.js";
 import { encodeUtf8 } from "../../internal/text.js";
 import { memoryAccounts } from "../../memory-accounts.js";
+import type { ServerEvent } from "../../server.js";
+import type { SASLServerSession } from "../../session.js";
 import { passwordChange, setPassword } from "../../set-password.js";
 import { SASLStateMachine } from "../../state-machine.js";
 import { mechanismChecks, scriptedServer } from "../../testing.js";
 import { cyrusMaster, interactive, newOpaqueKeys, OPAQUE, opaque, opaqueServer, rfc9807 } from "../index.js";
-import { deriveDiffieHellmanKeyPair, deriveOprfKey, publicKeyOf, register } from "./protocol.js";
+import { deriveDiffieHellmanKeyPair, deriveOprfKey, generateKE1, publicKeyOf, register } from "./protocol.js";
 
 const stretch = (input: Uint8Array) => input; // Argon2id has a test of its own
 const keys = { oprfSeed: new Uint8Array(64).fill(1), privateKey: new Uint8Array(32).fill(2) };
@@ -175,6 +177,36 @@ describe("the server", () => {
   test.each(stored)("R-STO-04 a stored record that is none fails as temporary: %s", async (_, opaqueRecord) => {
     const broken = serverWith([mechanism], { accounts: memoryAccounts({ tim: { opaqueRecord } }) }).session(connection);
     expect(await codeAfter(broken, "OPAQUE", [request("tim\0tim\0")])).toBe("temporary");
+  });
+
+  const unfinished: readonly [
+    how: string,
+    end: (session: SASLServerSession) => Promise<unknown>,
+    code: SASLErrorCode,
+  ][] = [
+    ["an abort", (session) => session.abort(), "refused"],
+    ["a connection that is gone", (session) => session.abort(new SASLFailure("connection-lost", "gone")), "refused"],
+    ["a KE3 that is none", (session) => session.respond(new Uint8Array(1)), "refused"],
+    ["a fault of ours", (session) => session.abort(new SASLFailure("temporary", "out of order")), "temporary"],
+  ];
+  test.each(unfinished)("R-LIM-08 a guess is counted whose answer KE2 gave, also after %s", async (_, end, code) => {
+    const told: (SASLErrorCode | undefined)[] = [];
+    const throttle = { begin: () => undefined, ended: (event: ServerEvent) => void told.push(event.code) };
+    const server = serverWith([mechanism], { accounts, throttle, onOutcome: (event) => told.push(event.code) });
+    const session = server.session(connection);
+    const { ke1 } = generateKE1(rfc9807, encodeUtf8("a guess"), (count) => new Uint8Array(count).fill(3));
+    await session.initiate("OPAQUE", concatBytes(ke1, encodeUtf8("tim\0tim\0")));
+    await end(session).catch(() => {});
+    expect(told).toEqual([code, code]);
+  });
+
+  test("R-LIM-08 what ends before KE2 was no guess", async () => {
+    const told: (SASLErrorCode | undefined)[] = [];
+    const server = serverWith([mechanism], { accounts, onOutcome: (event) => told.push(event.code) });
+    const session = server.session(connection);
+    await session.initiate("OPAQUE");
+    await session.abort();
+    expect(told).toEqual(["aborted"]);
   });
 
   test("a record of libopaque brings its own keys", async () => {
