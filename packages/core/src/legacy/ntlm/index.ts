@@ -119,6 +119,9 @@ async function answeredInfo(ctx: ClientContext, told: AvPairs): Promise<AvPairs>
     const flags = info.get(av.flags) ?? new Uint8Array(4);
     info.set(av.flags, flags.with(0, (flags[0] as number) | micProvided));
   }
+  // Whoever passes the answer on would tell those of the connection it goes to.
+  info.delete(av.channelBindings);
+  info.delete(av.targetName);
   const data = await ctx.settings.channelBinding?.data(bindingType);
   if (data?.length) info.set(av.channelBindings, await bindingHash(ctx, data));
   if (ctx.host !== undefined) info.set(av.targetName, encodeUtf16(`${ctx.service ?? "host"}/${ctx.host}`));

@@ -32,13 +32,14 @@ import {
   type AuthenticateMessage,
   flag,
   formatAuthenticate,
+  formatChallenge,
   formatNegotiate,
   micOf,
   parseAuthenticate,
   parseChallenge,
   withMic,
 } from "./messages.js";
-import { decodeUtf16 } from "./utf16.js";
+import { decodeUtf16, encodeUtf16 } from "./utf16.js";
 
 interface NtlmInputs {
   readonly user: string;
@@ -236,6 +237,17 @@ describe("the client", () => {
 
   test("R-NTLM-05 leaves channel and target out where it knows none", async () => {
     const { sent } = await answerTo(await challengeOf(), user);
+    const claims = parseAvPairs(parseAuthenticate(sent).ntAnswer.subarray(44));
+    expect(claims.has(av.channelBindings) || claims.has(av.targetName)).toBe(false);
+  });
+
+  test("R-NTLM-05 does not repeat the channel and the target that a server tells", async () => {
+    const { flags, targetName, serverChallenge, targetInfo } = parseChallenge(await challengeOf());
+    const told = new Map(targetInfo)
+      .set(av.channelBindings, new Uint8Array(16).fill(7))
+      .set(av.targetName, encodeUtf16("imap/mail.example.com"));
+    const challenge = formatChallenge({ flags, targetName, serverChallenge, targetInfo: told });
+    const { sent } = await answerTo(challenge, user);
     const claims = parseAvPairs(parseAuthenticate(sent).ntAnswer.subarray(44));
     expect(claims.has(av.channelBindings) || claims.has(av.targetName)).toBe(false);
   });
