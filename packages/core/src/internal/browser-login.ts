@@ -47,6 +47,11 @@ export async function* sendAway(ctx: ServerContext, url: string): AsyncGenerator
   if (ctx.text(yield ctx.bytes(url)) !== "=") throw malformed("the redirect is answered with something else than =");
 }
 
+/** What answers are compared with has to be there: one that lacks it too would be equal. @throws {TypeError} */
+export function checkConfigured(value: unknown, what: string): void {
+  if (typeof value !== "string" || value === "") throw new TypeError(`there is no ${what} to compare answers with`);
+}
+
 export function newLogin(ctx: ServerContext, authzid: string | undefined): BrowserLogin {
   return { id: `_${toHex(ctx.random(16))}`, authzid, signal: signalOf(ctx) };
 }

@@ -317,6 +317,20 @@ describe("the server", () => {
     expect([await enter(), await play()]).toEqual(["success", "refused"]);
   });
 
+  test("R-OID-04 what a careless application leaves out at both ends is not equal", async () => {
+    const nothing = undefined as unknown as string;
+    const returnTo = ({ id }: OpenId20Login) => `https://mail.example/consumer/${id}`;
+    for (const none of [nothing, ""]) {
+      const begin = (login: OpenId20Login) => ({ url, provider: none, returnTo: returnTo(login) });
+      const outcome = (login: OpenId20Login) => positive(login, { provider: none });
+      expect((await attempt({ begin, outcome }))[0]).toBe("temporary");
+    }
+    const begin = (login: OpenId20Login) => ({ url, provider, returnTo: returnTo(login), identifier: undefined });
+    expect((await attempt({ begin }))[0]).toBe("success");
+    const outcome = (login: OpenId20Login) => positive(login, { identifier: nothing, subject: "tim" });
+    expect((await attempt({ begin, outcome }))[2]).toBe("another identifier");
+  });
+
   test("R-OID-04 the identifier that discovery found is the one that counts", async () => {
     const begin = ({ id }: OpenId20Login) => ({
       url,

@@ -13,6 +13,7 @@ import { AuthenticationFailure, SASLFailure } from "../errors.js";
 import { afterRefusal } from "../internal/after-refusal.js";
 import {
   type BrowserLogin,
+  checkConfigured,
   newLogin,
   parseFirst,
   type Redirect,
@@ -126,10 +127,11 @@ function serverWith(options: OpenId20ServerOptions): NonNullable<Mechanism["serv
     const login = { ...newLogin(ctx, authzid), identifier };
     const redirect = await options.begin(login);
     if (redirect === undefined) throw ctx.fail("refused", "the identifier leads to no provider");
+    checkConfigured(redirect.provider, "provider");
     if (!redirect.returnTo.includes(login.id)) throw new TypeError("returnTo does not hold the ID of the login");
     yield* sendAway(ctx, redirect.url);
     const outcome = await options.outcome(login);
-    const objection = await objectionTo(outcome, { identifier, ...redirect });
+    const objection = await objectionTo(outcome, { ...redirect, identifier: redirect.identifier ?? identifier });
     if (outcome.ok !== true || objection !== undefined) {
       const error = outcome.ok === true ? "the answer of the provider does not count" : outcome.error;
       yield ctx.bytes(formatOutcome({ [errorField]: error })); // RFC 6616 §3.4; whatever is answered, it is over

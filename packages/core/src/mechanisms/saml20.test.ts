@@ -217,6 +217,11 @@ describe("the server", () => {
     ["for nobody", (l) => assertionFor(l, { audiences: [] }), "for another audience"],
     ["for another audience", (l) => assertionFor(l, { audiences: ["https://a.example"] }), "for another audience"],
     [
+      "with its audience as text, which has ours in it",
+      (l) => assertionFor(l, { audiences: `${options.audience}.evil.example` as unknown as string[] }),
+      "for another audience",
+    ],
+    [
       "for another destination",
       (l) => assertionFor(l, { destination: "https://a.example/" }),
       "for another destination",
@@ -231,6 +236,18 @@ describe("the server", () => {
   test.each(judged)("R-SAML-04 an assertion %s", async (_, outcome, detail) => {
     vi.spyOn(Date, "now").mockReturnValue(1_700_000_000_000);
     expect(await attempt({ outcome })).toEqual(detail === undefined ? ["success", undefined] : ["refused", detail]);
+  });
+
+  test("R-SAML-04 what a careless application leaves out at both ends is not equal", async () => {
+    const nothing = undefined as unknown as string;
+    for (const issuer of [nothing, ""]) {
+      const outcome = (login: Saml20Login) => assertionFor(login, { issuer });
+      expect((await attempt({ begin: () => ({ url: page, issuer }), outcome }))[0]).toBe("temporary");
+    }
+    for (const missing of [nothing, ""]) {
+      expect(() => saml20Server({ ...options, audience: missing })).toThrow(TypeError);
+      expect(() => saml20Server({ ...options, destination: missing })).toThrow(TypeError);
+    }
   });
 
   test("R-SAML-04 an assertion is good for one login", async () => {

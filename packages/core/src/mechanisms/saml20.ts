@@ -11,6 +11,7 @@ import { clientMechanism, type SASLMechanism } from "../client.js";
 import { type CredentialNeed, type CredentialProvider, credentialNeed } from "../credentials.js";
 import {
   type BrowserLogin,
+  checkConfigured,
   newLogin,
   parseFirst,
   type Redirect,
@@ -112,6 +113,7 @@ function serverWith(options: Saml20ServerOptions): NonNullable<Mechanism["server
     const login = { ...newLogin(ctx, authzid), identityProvider: identifier };
     const redirect = await options.begin(login);
     if (redirect === undefined) throw ctx.fail("refused", "nobody knows this identity provider");
+    checkConfigured(redirect.issuer, "issuer");
     yield* sendAway(ctx, redirect.url);
     const assertion = await options.outcome(login);
     const objection = objectionTo(assertion, login, redirect, options);
@@ -137,7 +139,8 @@ function objectionTo(
   if (assertion === undefined) return "no assertion";
   if (assertion.issuer !== issuer) return "another issuer";
   if (assertion.inResponseTo !== id) return "an answer to another request";
-  if (!assertion.audiences?.includes(options.audience)) return "for another audience";
+  const { audiences } = assertion; // as text, which parsers of XML make of a single one, it would include parts of itself
+  if (!Array.isArray(audiences) || !audiences.includes(options.audience)) return "for another audience";
   if (assertion.destination !== options.destination) return "for another destination";
   const [now, skew] = [Date.now(), skewOf(options)];
   if (!(now < Number(assertion.notOnOrAfter) + skew)) return "not valid any more";
@@ -163,8 +166,10 @@ const clientHalf: Mechanism = {
 /** SAML20, described; a server gets it from {@link saml20Server}. */
 export const saml20: Mechanism = /* @__PURE__ */ withServer(clientHalf, unconfigured, { possible: () => false });
 
-/** SAML20 for a server that is a service provider of SAML. */
+/** SAML20 for a server that is a service provider of SAML. @throws {TypeError} without an audience or a destination. */
 export function saml20Server(options: Saml20ServerOptions): Mechanism {
+  checkConfigured(options.audience, "audience");
+  checkConfigured(options.destination, "destination");
   return withServer(clientHalf, serverWith(options));
 }
 
