@@ -4,6 +4,7 @@
  * @module
  */
 import { sha1 } from "../digests.js";
+import { SASLFailure } from "../errors.js";
 import { encodeBase64 } from "../internal/base64.js";
 import { encodeUtf8 } from "../internal/text.js";
 import { malformed } from "./oauth-messages.js";
@@ -31,6 +32,9 @@ export function signatureBase(
   return [method.toUpperCase(), url, parameters.join("&")].map(percentEncoded).join("&");
 }
 
+/** Of a query or a body: what takes its time is to put them in order (R-LIM-02). */
+const maxParameters = 1000;
+
 function order(a: string, b: string): number {
   return a < b ? -1 : Number(a > b); // by octets: what is compared is ASCII
 }
@@ -38,7 +42,9 @@ function order(a: string, b: string): number {
 /** RFC 5849 §3.4.1.3.1: application/x-www-form-urlencoded. */
 function formParameters(text: string): [string, string][] {
   if (text === "") return [];
-  return text.split("&").map((pair) => {
+  const pairs = text.split("&", maxParameters + 1);
+  if (pairs.length > maxParameters) throw new SASLFailure("limit-exceeded", "OAuth message with too many parameters");
+  return pairs.map((pair) => {
     const at = pair.indexOf("=");
     const [name, value] = at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
     return [percentDecoded(name.replaceAll("+", " ")), percentDecoded(value.replaceAll("+", " "))];

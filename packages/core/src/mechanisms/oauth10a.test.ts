@@ -18,6 +18,7 @@ import {
   oauth10a,
   oauth10aServer,
 } from "./oauth10a.js";
+import { hmacSha1Signature } from "./oauth10a-signature.js";
 
 interface OAuth10aInputs {
   readonly mechanism?: string;
@@ -233,6 +234,9 @@ describe("the server", () => {
     ["a bad percent-encoding", message({ auth: auth({ oauth_nonce: "%zz" }) }), "malformed-message"],
     ["a timestamp that is none", message({ auth: auth({ oauth_timestamp: "-1" }) }), "malformed-message"],
     ["a timestamp without end", message({ auth: auth({ oauth_timestamp: "9".repeat(20) }) }), "malformed-message"],
+    ["R-LIM-02 a body of a thousand parameters", message({ post: "a&".repeat(999) }), "success"],
+    ["R-LIM-02 a body of more", message({ post: "a&".repeat(1000) }), "limit-exceeded"],
+    ["R-LIM-02 a query of more", message({ qs: "&".repeat(60_000) }), "limit-exceeded"],
     ["the version 2.0", message({ auth: auth({ oauth_version: "2.0" }) }), "malformed-message"],
     ["a signature that is none", message({ auth: auth({ oauth_signature_method: "PLAINTEXT" }) }), "malformed-message"],
   ];
@@ -346,6 +350,22 @@ describe("hmacSha1Verifier", () => {
   ];
   test.each(rows)("R-OAUTH-05 %s", async (_, credentials, detail) => {
     expect(await attempt(credentials)).toBe(detail);
+  });
+
+  test("a secret that the application does not have is a fault of ours, and not an empty one", async () => {
+    const request = { authzid: undefined, ...keys, realm: undefined, signatureMethod: "HMAC-SHA1", nonce: "x" };
+    const sent = { ...request, timestamp: Math.floor(Date.now() / 1000), baseString: "POST" };
+    for (const missing of ["consumerSecret", "tokenSecret"]) {
+      const held = { consumerSecret: "", tokenSecret: "", subject: "tim", [missing]: undefined };
+      const verify = hmacSha1Verifier({ secrets: () => held });
+      const signature = await hmacSha1Signature(sent.baseString, {});
+      await expect((async () => verify({ ...sent, signature }))()).rejects.toBeInstanceOf(TypeError);
+    }
+  });
+
+  test("a store that says null for a token nobody has lets nobody in who signs with nothing", async () => {
+    const verify = hmacSha1Verifier({ secrets: () => null as unknown as undefined });
+    expect(await attempt({ consumerSecret: "", tokenSecret: "" }, { verify })).toBe("a consumer or a token nobody has");
   });
 
   test("a timestamp is near, and a nonce is used once", async () => {

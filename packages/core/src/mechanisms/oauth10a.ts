@@ -184,9 +184,13 @@ export function hmacSha1Verifier(options: HmacSha1VerifierOptions): OAuth10aServ
     if (!(Math.abs(Date.now() - timestamp * 1000) <= maxAgeMs))
       return refused("a timestamp that is too old or too new");
     const secrets = await options.secrets(consumerKey, token);
+    // One that is missing is not an empty one, with which anybody can sign.
+    if (secrets && !(typeof secrets.consumerSecret === "string" && typeof secrets.tokenSecret === "string")) {
+      throw new TypeError("a consumer or a token without its secret");
+    }
     // As much work for a token nobody has.
     const expected = await hmacSha1Signature(baseString, secrets ?? {});
-    if (!equalBytes(decodeBase64(expected), encodedSignature(signature)) || secrets === undefined) {
+    if (!equalBytes(decodeBase64(expected), encodedSignature(signature)) || !secrets) {
       return refused(secrets ? "wrong signature" : "a consumer or a token nobody has");
     }
     const key = JSON.stringify([consumerKey, token, timestamp, nonce]); // RFC 5849 §3.3
