@@ -196,7 +196,9 @@ function read(text: string): Options {
       if (maxBuffer > greatestBuffer) throw malformed("a size of buffers over the limit"); // §3.7
     } else if (kinds.has(kind) && (value === undefined) === (kind === "replay_detection")) {
       if (value === undefined && lists.has(kind)) throw malformed("replay detection twice");
-      lists.set(kind, [...(lists.get(kind) ?? []), ...(value === undefined ? [] : [value])]);
+      const values = lists.get(kind) ?? [];
+      lists.set(kind, values);
+      if (value !== undefined) values.push(value);
     } else {
       strange ||= option !== "";
     }
