@@ -121,6 +121,7 @@ class ClientExchange extends BaseContext implements ClientContext {
   #given: Credentials = {};
   #bound: string | undefined;
   #layer: SecurityLayer | undefined;
+  #proven = true;
 
   constructor(
     mechanism: Mechanism,
@@ -167,6 +168,10 @@ class ClientExchange extends BaseContext implements ClientContext {
     this.#bound = type;
   }
 
+  unproven(): void {
+    this.#proven = false;
+  }
+
   layer(layer: SecurityLayer): void {
     const { maxSsf } = this.protection;
     if (layer.ssf > maxSsf) throw new TypeError(`${this.mechanism.name} agreed to a layer that may not be`);
@@ -194,7 +199,7 @@ class ClientExchange extends BaseContext implements ClientContext {
       mechanism: name,
       authcid: this.#given.username,
       authzid: this.#given.authzid,
-      serverVerified: security.includes("mutualAuth"),
+      serverVerified: this.#proven && security.includes("mutualAuth"),
       channelBinding: this.#bound,
       layer: this.#layer,
     };

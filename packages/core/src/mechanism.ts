@@ -242,6 +242,8 @@ export interface ClientContext extends MechanismContext {
   credentials<T extends object>(need: CredentialNeed<T>, about?: Readonly<Record<string, unknown>>): MaybePromise<T>;
   /** Marks a message that success may answer. */
   final(message: Uint8Array): Final;
+  /** Says that the server proved nothing this time, which the mechanism as a rule makes it do: for the result. */
+  unproven(): void;
   /** Says that from the success on this layer protects the connection; within {@link MechanismContext.protection}. */
   layer(layer: SecurityLayer): void;
   /** Says to what type this exchange was bound, for the result. */

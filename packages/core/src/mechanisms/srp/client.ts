@@ -122,6 +122,7 @@ async function resume(
   if (ctx.equal(nonce, cn)) throw ctx.fail("peer-not-verified", "the server's nonce is our own"); // §4.2
   const key = await renewedKey(earlier.protection.hash.digest, earlier.key, cn, nonce);
   wipe(earlier.key);
+  ctx.unproven();
   await protect(ctx, earlier, key);
   wipe(key);
 }

@@ -29,7 +29,8 @@ export interface SrpOptions {
   readonly groups?: readonly SrpGroup[] | undefined;
   /**
    * Takes up earlier sessions with servers that offer it: no exponentiation, but no proof either before the first octets have
-   * come through the layer. Default: every login is a whole one.
+   * come through the layer. `serverVerified` is then false, and a policy that requires `mutualAuth` fails such a login.
+   * Default: every login is a whole one.
    */
   readonly sessions?: SrpSessions | undefined;
 }

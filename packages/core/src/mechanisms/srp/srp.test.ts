@@ -596,6 +596,36 @@ describe("sessions that are taken up again", () => {
     expect(sessions.size).toBe(0);
   });
 
+  test("R-SRP-04 a server that takes one up has not proved itself yet", async () => {
+    const { login, sessions } = await setUp();
+    expect((await login()).outcome.serverVerified).toBe(true);
+    const anybody: SASLInterface = {
+      secure: true,
+      initiate: async () => ({ state: "success", payload: messages.formatResumption(new Uint8Array(16)) }),
+      respond: () => Promise.reject(new Error("there is nothing more to say")),
+      abort: async () => ({ state: "failure" }),
+    };
+    const outcome = await logIn(anybody, SRP(tim, { sessions }), [0, 128]);
+    expect(outcome.serverVerified).toBe(false);
+    await login();
+    expect((await login()).outcome.serverVerified).toBe(false);
+  });
+
+  test("R-SRP-04 a success that begins a new session, in answer to one that was to be taken up, is too early", async () => {
+    const { login, server, sessions } = await setUp();
+    await login();
+    const session = server.session(connection);
+    const early: SASLInterface = {
+      ...wireOf(session),
+      async initiate() {
+        const first = messages.formatClientFirst("tim", "tim", "", new Uint8Array(0));
+        const { payload } = await session.initiate("SRP", first);
+        return { state: "success", payload };
+      },
+    };
+    expect(await codeOf(logIn(early, SRP(tim, { sessions }), [0, 128]))).toBe("peer-not-verified");
+  });
+
   test("a nonce of the server that is the client's own", async () => {
     const { login, server, sessions } = await setUp();
     await login();
