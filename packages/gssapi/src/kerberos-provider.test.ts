@@ -1,7 +1,7 @@
 import { AuthenticationFailure, type SASLInterface, SASLStateMachine } from "sasl-core";
 import { GS2_KRB5, GSS_SPNEGO, GSSAPI, type GssContext, krb5Oid, spnegoOid } from "sasl-core/mechanisms";
 import { decodeBase64, encodeBase64 } from "sasl-core/plugin";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type KerberosModule, kerberosProvider } from "./kerberos-provider.js";
 
 const flags = { mutual: true, sequence: false, integrity: true, confidentiality: false };
@@ -98,6 +98,15 @@ test("R-GS2-02 GS2 and GSS-SPNEGO need more than the package has, and say so bef
     await expect(exchange).rejects.toMatchObject({ code: "no-credentials" });
   }
   expect(calls).toEqual([]);
+});
+
+test("it is nothing for Windows, where a context of the package is complete before the server proved itself", () => {
+  const platform = vi.spyOn(process, "platform", "get").mockReturnValue("win32");
+  try {
+    expect(() => kerberosProvider({ module: fakeModule().module })).toThrow("Windows");
+  } finally {
+    platform.mockRestore();
+  }
 });
 
 test("R-GSS-02 it is never an acceptor", () => {

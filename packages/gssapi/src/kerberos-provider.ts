@@ -3,6 +3,7 @@
  *
  * The package has no more to give, as of version 7: its `wrap` makes one message alone, the choice of no layer; contexts
  * cannot be bound to channels; flags, mechanism and strength are not told; and its server half can neither wrap nor unwrap.
+ * On Windows it calls a context complete from the first step on, so that nobody can tell whether the server proved itself.
  *
  * @module
  */
@@ -52,9 +53,10 @@ const maxAuthzid = 4091;
  * A provider on the `kerberos` package, an optional peer dependency. It is for clients: GSSAPI without a security layer, so
  * on a channel that TLS protects. It accepts nothing, binds nothing and has no GS2 and no GSS-SPNEGO: `libraryProvider` does.
  *
- * @throws where the package is not there.
+ * @throws where the package is not there, and on Windows.
  */
 export function kerberosProvider(options: KerberosOptions = {}): GssProvider {
+  if (process.platform === "win32") throw new Error("on Windows the kerberos package does not tell what is proved");
   const module = options.module ?? (createRequire(import.meta.url)("kerberos") as KerberosModule);
   return {
     bindsChannels: false,
