@@ -91,6 +91,20 @@ describe("the choice", () => {
     [{ channelBinding: "require" }, true, ["SCRAM-SHA-256-PLUS"]],
     [{ channelBinding: "disable", require: ["mutualAuth"] }, true, ["SCRAM-SHA-256", "SCRAM-SHA-1"]],
   ];
+  const wrong: readonly ClientPolicy[] = [
+    { minStrength: "strong" as never },
+    { channelBinding: "required" as never },
+    { require: ["mutual"] as never },
+    { forbid: ["passCredential"] as never },
+    { minSsf: Number.NaN },
+    { maxSsf: -1 },
+  ];
+  test.each(wrong)("R-GEN-26 %o is a mistake, and opens nothing", async (policy) => {
+    expect(() => order({ policy, secure: true })).toThrow(RangeError);
+    const wire = { initiate: () => Promise.reject(new Error("something was sent")) } as never;
+    await expect(authenticate(wire, ["PLAIN"], clients, { policy })).rejects.toThrow(RangeError);
+  });
+
   test.each(policies)("R-GEN-26 R-PLAIN-06 under %o, secure: %s", (policy, secure, expected) => {
     expect(order({ policy, secure })).toEqual(expected);
   });

@@ -13,6 +13,7 @@ import { limitsFrom } from "./limits.js";
 import { isMechanismName, type MechanismInfo } from "./mechanism.js";
 import { SASLStateMachine, type StateMachineOptions } from "./state-machine.js";
 import {
+  checkPolicy,
   compareStrength,
   isWeaker,
   layerBounds,
@@ -85,6 +86,7 @@ const harmless: readonly SASLErrorCode[] = ["mechanism-unsupported", "mechanism-
  * @param mechanisms with their credentials; the order counts only with `order: "given"`.
  * @throws {AuthenticationFailure} the credentials were turned down.
  * @throws {SASLFailure} everything else. After `peer-not-verified` close the connection without another command.
+ * @throws {RangeError} for a policy with a point that is none.
  */
 export async function authenticate(
   intf: SASLInterface,
@@ -161,12 +163,17 @@ export interface EvaluateOptions extends AuthenticateOptions {
   readonly layers?: boolean | undefined;
 }
 
-/** The choice alone, without an exchange: for tools that show what would happen. */
+/**
+ * The choice alone, without an exchange: for tools that show what would happen.
+ *
+ * @throws {RangeError} for a policy with a point that is none.
+ */
 export function evaluate(
   offered: Iterable<string>,
   mechanisms: readonly SASLMechanism[],
   options: EvaluateOptions,
 ): Evaluation {
+  checkPolicy(options.policy);
   const names = new Set(offered);
   const known: Candidate[] = mechanisms
     .flatMap((mechanism) => mechanism.variants.map((info) => ({ info, mechanism })))

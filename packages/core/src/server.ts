@@ -13,13 +13,14 @@ import { Claims } from "./claims.js";
 import { asSASLError, type SASLErrorCode } from "./errors.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
-import { type ExternalIdentity, type Mechanism, noProperties, securityFlags } from "./mechanism.js";
+import { type ExternalIdentity, type Mechanism, noProperties } from "./mechanism.js";
 import { Watch } from "./patience.js";
 import type { MaybePromise } from "./runtime/contract.js";
 import { ScramHabits } from "./scram-habits.js";
 import { ServerExchange } from "./server-exchange.js";
 import { SASLServerSession, type ServerResult } from "./session.js";
 import {
+  checkPolicy,
   compareStrength,
   isWeaker,
   type MechanismPolicy,
@@ -27,7 +28,6 @@ import {
   type Strength,
   shortcoming,
   strengthOf,
-  strengths,
   usualSsf,
 } from "./strength.js";
 import type { Throttle } from "./throttle.js";
@@ -302,26 +302,9 @@ export class SASLServer {
   }
 }
 
-const channelBindings: readonly unknown[] = ["disable", "prefer", "require", undefined];
-
 /** A connection, as far as its protection goes. @internal */
 export function channelOf({ secure, externalSsf = usualSsf(secure), layers = false }: ServerConnection): Protected {
   return { externalSsf, layers };
-}
-
-/** What a program without types might say, and what would silently switch a point off. */
-function checkPolicy(policy: ServerPolicy | undefined): void {
-  if (policy === undefined) return;
-  const { channelBinding, minStrength, require, forbid, minSsf, maxSsf } = policy;
-  if (!channelBindings.includes(channelBinding)) throw new RangeError("policy.channelBinding is none of its values");
-  if (minStrength !== undefined && !strengths.includes(minStrength))
-    throw new RangeError("policy.minStrength is no class");
-  for (const flag of [...(require ?? []), ...(forbid ?? [])]) {
-    if (!securityFlags.includes(flag)) throw new RangeError("policy names a flag that does not exist");
-  }
-  for (const ssf of [minSsf, maxSsf]) {
-    if (ssf !== undefined && !(ssf >= 0)) throw new RangeError("policy has a strength that is no number of bits");
-  }
 }
 
 /** Looks at what all of them look at, and is never begun. */

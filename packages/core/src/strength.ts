@@ -5,7 +5,7 @@
  * @module
  */
 import { type LayerBounds, noLayer } from "./layer.js";
-import type { MechanismInfo, SecurityFlag } from "./mechanism.js";
+import { type MechanismInfo, type SecurityFlag, securityFlags } from "./mechanism.js";
 
 /** From weak to strong. A failed mechanism never leads to one of a weaker class. */
 export const strengths = ["anonymous", "plaintext", "challenge", "mutual", "bound"] as const;
@@ -44,6 +44,31 @@ export interface MechanismPolicy {
    * reach `minSsf` or is worth nothing itself, none on another: what is encrypted already gains little from a second time.
    */
   readonly maxSsf?: number | undefined;
+}
+
+const channelBindings: readonly unknown[] = ["disable", "prefer", "require", undefined];
+
+/**
+ * What a program without types might say, and what would silently switch a point off.
+ *
+ * @throws {RangeError} for a point that is none.
+ */
+export function checkPolicy(
+  policy:
+    | (MechanismPolicy & { readonly channelBinding?: unknown; readonly minStrength?: Strength | undefined })
+    | undefined,
+): void {
+  if (policy === undefined) return;
+  const { channelBinding, minStrength, require, forbid, minSsf, maxSsf } = policy;
+  if (!channelBindings.includes(channelBinding)) throw new RangeError("policy.channelBinding is none of its values");
+  if (minStrength !== undefined && !strengths.includes(minStrength))
+    throw new RangeError("policy.minStrength is no class");
+  for (const flag of [...(require ?? []), ...(forbid ?? [])]) {
+    if (!securityFlags.includes(flag)) throw new RangeError("policy names a flag that does not exist");
+  }
+  for (const ssf of [minSsf, maxSsf]) {
+    if (ssf !== undefined && !(ssf >= 0)) throw new RangeError("policy has a strength that is no number of bits");
+  }
 }
 
 /** A connection, as far as its protection goes. */
