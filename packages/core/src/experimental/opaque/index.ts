@@ -142,10 +142,11 @@ export function opaqueServer(options: OpaqueServerOptions): Mechanism {
     available: ({ [opaqueRecordProperty]: record }) => record !== undefined,
     ownSecrets: [opaqueRecordProperty],
     async setPassword({ name, random }, password) {
-      if (name === undefined) return undefined;
+      const octets = encodeUtf8(password);
+      if (name === undefined || octets.length > 0xffff) return undefined; // RFC 9497 §3.3.1: no client could say more
       const identities = identitiesOf(name, realm);
       const keys = { oprfKey: deriveOprfKey(suite, oprfSeed, encodeUtf8(name)), serverPublicKey };
-      const { record } = await register({ suite, identities }, encodeUtf8(password), keys, stretch, random);
+      const { record } = await register({ suite, identities }, octets, keys, stretch, random);
       return { [opaqueRecordProperty]: encodeBase64(record) };
     },
   });

@@ -5,6 +5,7 @@ import { decodeBase64, encodeBase64 } from "../../internal/base64.js";
 import { concatBytes } from "../../internal/bytes.js";
 import { toHex } from "../../internal/hex.js";
 import { encodeUtf8 } from "../../internal/text.js";
+import { scramSha256 } from "../../mechanisms/index.js";
 import { memoryAccounts } from "../../memory-accounts.js";
 import type { ServerEvent } from "../../server.js";
 import type { SASLServerSession } from "../../session.js";
@@ -229,6 +230,13 @@ describe("the server", () => {
     const { changes, unserved } = await passwordChange("new one", { mechanisms: [mechanism] });
     expect(changes.opaqueRecord).toBeUndefined();
     expect(unserved).toEqual(["OPAQUE"]);
+  });
+
+  test("a password over 65535 octets works with other mechanisms alone", async () => {
+    const options = { name: "tim", mechanisms: [mechanism, scramSha256] };
+    const { changes, unserved } = await passwordChange("p".repeat(65_536), options);
+    expect(unserved).toEqual(["OPAQUE"]);
+    expect(changes.opaqueRecord).toBeUndefined();
   });
 
   test("R-GEN-30 nothing that is stored or answered shows the password or the server's keys", async () => {
