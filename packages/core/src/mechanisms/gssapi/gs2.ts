@@ -10,6 +10,7 @@ import type { CredentialProvider } from "../../credentials.js";
 import { sha1 } from "../../digests.js";
 import { concatBytes } from "../../internal/bytes.js";
 import { formatGs2Header, type Gs2Header, parseGs2Header } from "../../internal/gs2.js";
+import { checkBinding, chooseBinding, unboundFlag } from "../../internal/gs2-binding.js";
 import { decodeUtf8 } from "../../internal/text.js";
 import {
   type ClientContext,
@@ -20,8 +21,6 @@ import {
   type ServerConversation,
   withServer,
 } from "../../mechanism.js";
-import { chooseBinding, unboundFlag } from "../scram/client.js";
-import { checkBinding } from "../scram/server.js";
 import { addTokenHeader, der, malformed, oidContent, removeTokenHeader, tagOid } from "./der.js";
 import { krb5Oid, spnegoOid } from "./provider.js";
 import {

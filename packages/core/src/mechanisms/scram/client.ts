@@ -6,19 +6,13 @@
 import type { CredentialKinds, ScramKeys } from "../../credentials.js";
 import { encodeBase64 } from "../../internal/base64.js";
 import { concatBytes, wipe } from "../../internal/bytes.js";
-import { commonTypes } from "../../internal/common-types.js";
 import { escapeName, formatGs2Header } from "../../internal/gs2.js";
+import { type Binding, unboundFlag } from "../../internal/gs2-binding.js";
 import type { ClientContext, ClientConversation } from "../../mechanism.js";
 import { fits } from "../../scram-key-cache.js";
 import type { ScramHash } from "./hashes.js";
 import { keysFromPassword, xor } from "./keys.js";
 import { parseServerFinal, parseServerFirst, type ServerFirst } from "./messages.js";
-
-/** What an exchange is bound to. */
-export interface Binding {
-  readonly type: string;
-  readonly data: Uint8Array;
-}
 
 /** @param bind finds what to bind to; left out by the variants that do not bind. */
 export async function* scramClient(
@@ -50,24 +44,6 @@ export async function* scramClient(
   if (!serverFinal || !ctx.equal(parseServerFinal(ctx.text(serverFinal)), expected)) {
     throw ctx.fail("peer-not-verified", "the server's signature is missing or wrong"); // R-SCRAM-20
   }
-}
-
-/** RFC 5802 §6: `y` only when this side can bind and the server, asked for its list, offered no -PLUS. */
-export function unboundFlag(ctx: ClientContext): "n" | "y" {
-  const { channelBinding, offered } = ctx.settings;
-  const plusWithheld = offered?.length && !offered.some((name) => name.endsWith("-PLUS"));
-  return channelBinding?.types.length && plusWithheld ? "y" : "n";
-}
-
-/** The strongest common type and its data; having none is an error and never a silent `n`. */
-export async function chooseBinding(ctx: ClientContext): Promise<Binding> {
-  const { channelBinding, serverBindingTypes } = ctx.settings;
-  const [type] = commonTypes(channelBinding, serverBindingTypes);
-  const data = type === undefined ? undefined : await channelBinding?.data(type);
-  if (type === undefined || !data?.length)
-    throw ctx.fail("channel-not-protected", "there is nothing to bind this channel to");
-  ctx.bound(type);
-  return { type, data };
 }
 
 /** RFC 5802 §5.1: the server adds to our nonce; the count lies within our bounds, looked at before anything is derived. */

@@ -9,8 +9,9 @@
 import type { ChannelBinding } from "../../channel-binding.js";
 import { clientMechanism, type SASLMechanism } from "../../client.js";
 import type { CredentialProvider } from "../../credentials.js";
+import { chooseBinding } from "../../internal/gs2-binding.js";
 import { type Mechanism, type MechanismInfo, withServer } from "../../mechanism.js";
-import { chooseBinding, scramClient } from "./client.js";
+import { scramClient } from "./client.js";
 import {
   hashSha1,
   hashSha3_512,

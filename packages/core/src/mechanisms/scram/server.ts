@@ -5,7 +5,7 @@
  */
 import { encodeBase64 } from "../../internal/base64.js";
 import { concatBytes } from "../../internal/bytes.js";
-import type { Gs2Header } from "../../internal/gs2.js";
+import { checkBinding } from "../../internal/gs2-binding.js";
 import type { ServerContext, ServerConversation } from "../../mechanism.js";
 import type { ScramHash } from "./hashes.js";
 import { xor } from "./keys.js";
@@ -33,23 +33,4 @@ export async function* scramServer(ctx: ServerContext, { digest }: ScramHash, pl
   if (!ctx.equal(await ctx.hash(digest, clientKey), verifier.storedKey)) throw ctx.fail("refused", "wrong proof");
   const signature = await ctx.hmac(digest, verifier.serverKey, authMessage);
   return { authcid: account.name, authzid: first.header.authzid, data: ctx.bytes(`v=${encodeBase64(signature)}`) };
-}
-
-/** RFC 5802 §6: the flag must fit the mechanism, what was offered, and what this connection has. */
-export async function checkBinding(
-  ctx: ServerContext,
-  header: Gs2Header,
-  plus: boolean,
-): Promise<Uint8Array | undefined> {
-  if (plus !== (header.flag === "p"))
-    throw ctx.fail("malformed-message", "the binding flag does not fit the mechanism"); // R-CB-04
-  if (header.flag === "y" && ctx.offered.some((name) => name.endsWith("-PLUS"))) {
-    throw ctx.fail("refused", "the client was led to believe that no -PLUS is offered"); // R-CB-02
-  }
-  if (header.type === undefined) return undefined;
-  const known = ctx.channelBinding?.types.includes(header.type);
-  const data = known ? await ctx.channelBinding?.data(header.type) : undefined;
-  if (!data?.length) throw ctx.fail("refused", "a binding type this connection lacks"); // R-CB-03, R-CB-09
-  ctx.bound(header.type);
-  return data;
 }
