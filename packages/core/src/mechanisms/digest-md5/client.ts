@@ -57,6 +57,8 @@ interface Login {
   readonly username: string;
   readonly password: string;
   readonly authzid: string | undefined;
+  /** As it was asked for. */
+  readonly realm: string | undefined;
   readonly digestUri: string;
 }
 
@@ -144,6 +146,7 @@ async function prepared(ctx: ClientContext, { serviceName }: DigestMd5Options, g
     username: await ctx.prepare(given.username, "query", "name"),
     password: await ctx.prepare(given.password, "query"),
     authzid: given.authzid || undefined, // §2.1.2: never empty
+    realm: given.realm,
     digestUri: [ctx.service, ctx.host, ...(serviceName === undefined ? [] : [serviceName])].join("/"),
   };
 }
@@ -193,7 +196,7 @@ function remember(ctx: ClientContext, { sessions }: DigestMd5Options, login: Log
   });
 }
 
-/** RFC 2831 §2.2: who it was, and with which server. */
-function idOf({ username, authzid, digestUri }: Login): string {
-  return JSON.stringify([digestUri, username, authzid]);
+/** RFC 2831 §2.2: who it was, in which realm, and with which server. */
+function idOf({ username, authzid, realm, digestUri }: Login): string {
+  return JSON.stringify([digestUri, username, authzid, realm]);
 }

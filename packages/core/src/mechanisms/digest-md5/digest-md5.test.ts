@@ -12,9 +12,10 @@ import { rc4, rc4_40, tripleDes } from "../../legacy/index.js";
 import { memoryAccounts } from "../../memory-accounts.js";
 import { SASLServer, type ServerOptions } from "../../server.js";
 import type { SASLServerSession } from "../../session.js";
-import { setPassword } from "../../set-password.js";
+import { missingSecrets, setPassword } from "../../set-password.js";
 import { SASLStateMachine } from "../../state-machine.js";
 import { mechanismChecks, scriptedServer } from "../../testing.js";
+import { tracer } from "../../trace.js";
 import { digestsFrom, secretFrom } from "./computation.js";
 import {
   DIGEST_MD5,
@@ -98,7 +99,7 @@ describe.each(vectors.map((vector) => ({ id: vector.id, vector })))("vector $id"
     test("R-DIG-01 R-DIG-03 R-DIG-09 the client says and accepts what is published", async () => {
       const sessions = again ? new DigestMd5Sessions() : undefined;
       const { realm, nonce, cnonce } = inputs;
-      const id = JSON.stringify([inputs.digest_uri, inputs.username, undefined]);
+      const id = JSON.stringify([inputs.digest_uri, inputs.username, undefined, realm ?? undefined]);
       sessions?.put(id, { realm: realm ?? undefined, nonce, cnonce, utf8: true, count: 1 });
       const machine = new SASLStateMachine(scriptedServer(again ? script.slice(1) : script));
       const client = DIGEST_MD5(credentials, { ciphers: [rc4], sessions });
@@ -251,6 +252,7 @@ describe("a hostile challenge", () => {
     ["R-DIG-03 unknown directives, twice", with_('future="1",future="2",__proto__="x",constructor=y')],
     ["R-DIG-03 unknown qop and ciphers", `${challenge.replace('"auth"', '"x,auth,y"')},cipher="aes,rot13"`],
     ["R-DIG-03 no qop at all", without(/qop="auth",/)],
+    ["R-DIG-03 white space in a list", challenge.replace('"auth"', '" \tauth , auth-int "')],
     ["R-DIG-12 white space and empty elements", `, ,\t${challenge.replaceAll(",", " \r\n ,, ")} \t,`],
     ["R-DIG-12 white space around the equals sign", challenge.replace("algorithm=", "algorithm = ")],
     ["R-DIG-12 names in capitals", challenge.replace("nonce", "NONCE").replace("algorithm", "Algorithm")],
@@ -768,6 +770,27 @@ describe("subsequent authentication", () => {
     expect(() => new DigestMd5Sessions({ maxEntries: 0.5 })).toThrow(RangeError);
   });
 
+  test("R-DIG-06 R-DIG-17 what is remembered of one realm is not used for another", async () => {
+    const { client, server } = ends();
+    const both = { client, server: { ...server, realms: ["a.example", "b.example"] } };
+    const inRealm = (name: string) => login({ ...both, credentials: { ...user, realm: name } });
+    await inRealm("a.example");
+    const { said } = await inRealm("b.example");
+    expect([said.length, said[1]]).toEqual([3, expect.stringContaining('realm="b.example"')]);
+    expect((await inRealm("a.example")).said).toHaveLength(2);
+  });
+
+  test("R-DIG-17 an empty first message, as XMPP clients send it, asks for a challenge", async () => {
+    for (const server of [{}, ends().server]) {
+      const { state, payload } = await sessionOf(server).initiate("DIGEST-MD5", new Uint8Array(0));
+      expect([state, decodeUtf8(payload as Uint8Array)]).toEqual([
+        "challenge",
+        expect.stringMatching(/^realm=.*nonce=/),
+      ]);
+      expect(decodeUtf8(payload as Uint8Array)).not.toContain("stale");
+    }
+  });
+
   test("R-DIG-17 where a layer may be, the client begins anew", async () => {
     const both = ends();
     await login(both);
@@ -784,6 +807,26 @@ describe("subsequent authentication", () => {
     expect(said[0]).toContain("nc=00000002");
     await login(both);
     expect(await codeOf(clientAt([], { options: both.client }).outcome)).toBe("peer-not-verified");
+  });
+});
+
+describe("a trace", () => {
+  const traced = (message: string) => {
+    const texts: string[] = [];
+    tracer(({ text }) => texts.push(text))(digestMd5, "receive", "challenge", octets(message));
+    return texts.join();
+  };
+
+  test.each([`response=${proof}`, `rspauth="${proof}"`, `RspAuth =\t ${proof}`, `rspauth=\r\n ${proof}`])(
+    "R-GEN-30 has no digest: %j",
+    (message) => {
+      expect(traced(`a=b,${message}`)).toMatch(/^a=b,\w+[^<]*<32 characters>"?$/);
+    },
+  );
+
+  test("R-LIM-05 comes to an end with any message", () => {
+    const blanks = " ".repeat(300_000); // took minutes where every blank was looked back from
+    for (const message of [blanks, `rspauth${blanks}`, `rspauth=${blanks}`]) expect(traced(message)).toBe(message);
   });
 });
 
@@ -830,6 +873,15 @@ describe("what accounts keep", () => {
     expect(digestMd5.available?.({ digestMd5Secrets: secrets }, false)).toBe(true);
     expect(mechanism.available?.({ userPassword: "x" }, false)).toBe(true);
     expect(digestMd5.available?.({}, true)).toBe(false);
+    expect(digestMd5With({ realms: [] }).available?.({ digestMd5Secrets: secrets }, false)).toBe(false);
+  });
+
+  test("what a login with the password adds is what there was not", async () => {
+    const stored = { digestMd5Secrets: [digestMd5Secret("chris", "a.example", "secret")] };
+    const missing = await missingSecrets("secret", stored, { mechanisms: [mechanism], name: "chris" });
+    expect(missing?.changes).toEqual({
+      digestMd5Secrets: realms.map((each) => digestMd5Secret("chris", each, "secret")),
+    });
   });
 
   test.each([

@@ -181,8 +181,8 @@ function digestOf(values: ReadonlyMap<string, string>, name: string): string {
 }
 
 function listOf(value: string): string[] {
-  const elements = value.toLowerCase().split(/[\t ]*,[\t ]*/);
-  return elements.filter((each) => each !== "");
+  const elements = value.toLowerCase().split(",");
+  return elements.map((each) => each.trim()).filter((each) => each !== ""); // RFC 2616 §2.1: LWS around each
 }
 
 /** R-DIG-16. */

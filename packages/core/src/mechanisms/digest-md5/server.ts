@@ -50,7 +50,8 @@ export async function* digestServer(ctx: ServerContext, options: DigestMd5Server
 
   const heard = yield;
   let stale = false;
-  if (heard !== undefined) {
+  // An empty one is what XMPP clients send that have nothing to say yet.
+  if (heard !== undefined && heard.length > 0) {
     const outcome = await subsequent(ctx, options, offer, parseResponse(heard), judge);
     if (typeof outcome !== "string") return outcome;
     stale = outcome === "stale";

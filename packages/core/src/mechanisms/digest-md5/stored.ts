@@ -45,8 +45,9 @@ export function digestSecrets(realms: readonly string[] | undefined): Stored {
     setPassword({ plaintext, name }, password, stored) {
       if (stored.userPassword !== undefined || hasSecrets(stored, realms)) return undefined;
       if (realms !== undefined && name !== undefined) {
-        const offered = realms.length > 0 ? realms : [""]; // §2.1.2: no realm is hashed as an empty one
-        return { [property]: offered.map((realm) => digestMd5Secret(name, realm, password)) };
+        const kept = secretsIn(stored) ?? [];
+        const lacking = hashedRealms(realms).filter((realm) => !kept.some((each) => each.realm === realm));
+        return { [property]: lacking.map((realm) => digestMd5Secret(name, realm, password)) };
       }
       return plaintext ? { userPassword: password } : undefined;
     },
@@ -70,9 +71,14 @@ export function storedSecret({ properties }: Account, realm: string): string | u
 
 function hasSecrets(properties: AccountProperties, realms: readonly string[] | undefined): boolean {
   const secrets = secretsIn(properties) ?? [];
-  return realms === undefined || realms.length === 0
+  return realms === undefined
     ? secrets.length > 0
-    : realms.every((realm) => secrets.some((each) => each.realm === realm));
+    : hashedRealms(realms).every((realm) => secrets.some((each) => each.realm === realm));
+}
+
+/** §2.1.2: no realm is hashed as an empty one. */
+function hashedRealms(realms: readonly string[]): readonly string[] {
+  return realms.length > 0 ? realms : [""];
 }
 
 /** What is stored, an empty list for nothing; `undefined` for what cannot be. */
