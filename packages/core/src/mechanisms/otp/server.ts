@@ -83,7 +83,7 @@ async function invented(ctx: ServerContext, account: Account): Promise<OtpParame
   const hash = otpHashNamed("md5");
   if (hash === undefined) throw new TypeError("MD5 is there always");
   const view = new DataView(octets.buffer, octets.byteOffset);
-  return { hash, seed: seedFrom(octets), sequence: 101 + (view.getUint16(8) % (usualSequence - 100)) };
+  return { hash, seed: seedFrom(octets), sequence: 2 + (view.getUint16(8) % (usualSequence - 1)) };
 }
 
 /** What accounts keep, and how it is made from a password. */
