@@ -52,6 +52,13 @@ describe.each([
     );
   });
 
+  test("a long text for a peer with short buffers", async () => {
+    const ours = securityLayer(protection);
+    const frames = await ours.encode(new Uint8Array(1_000_000));
+    expect(frames.length).toBe(100_000 * (4 + 10 + 1));
+    expect((await securityLayer(protection).decode(frames)).length).toBe(100_000);
+  });
+
   const spoilt: readonly [why: string, wire: number[]][] = [
     ["R-GEN-22 a length over the maximum", [0, 0, 0, 12]],
     ["R-GEN-22 a length with the highest bit", [0x80, 0, 0, 1]],

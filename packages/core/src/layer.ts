@@ -5,7 +5,6 @@
  * @module
  */
 import { SASLFailure } from "./errors.js";
-import { concatBytes } from "./internal/bytes.js";
 import type { MaybePromise } from "./runtime/contract.js";
 
 /** What protects a connection once a mechanism has agreed on it, in both directions. Made by {@link securityLayer}. */
@@ -140,7 +139,7 @@ export function securityLayer(protection: BufferProtection): SecurityLayer {
       }
       addFrame(parts, wrapped);
     }
-    return concatBytes(...parts);
+    return joined(parts);
   };
 
   return {
@@ -164,6 +163,17 @@ function addFrame(parts: Uint8Array[], buffer: readonly Uint8Array[]): void {
   let length = 0;
   for (const part of buffer) length += part.length;
   parts.push(Uint8Array.of(length >>> 24, length >>> 16, length >>> 8, length), ...buffer);
+}
+
+/** One array of all parts: of more than a call can have arguments, where the peer's buffers are short. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Finds frames in octets that come divided anywhere. A frame that arrived in one piece is not copied, any other once. */
