@@ -88,17 +88,24 @@ function malformed(message: string): SASLFailure {
 /** Remembers that something was used, for as long as it could be used again. */
 export type UseOnce = (key: string, until: Date) => MaybePromise<boolean>;
 
-/** Within one process. Holds what the provider has signed alone, and each no longer than it is good for. */
+/** Within one process. Holds what the provider has signed alone, and each a minute longer than it is good for at most. */
 export function usedOnce(): UseOnce {
   const used = new Map<string, number>();
+  let swept = 0;
   return (key, until) => {
     const now = Date.now();
-    for (const [each, end] of used) if (end < now) used.delete(each);
+    // Not each time: with many logins to remember that would be most of the work of one.
+    if (Math.abs(now - swept) >= sweepMs) {
+      swept = now;
+      for (const [each, end] of used) if (end < now) used.delete(each);
+    }
     if (used.has(key)) return false;
     used.set(key, until.getTime());
     return true;
   };
 }
+
+const sweepMs = 60_000;
 
 /** The server half of what has not been configured; it is never offered. */
 // biome-ignore lint/correctness/useYield: there is nothing to say
