@@ -103,6 +103,13 @@ describe("the server's first message", () => {
   });
 });
 
+test("R-SRP-05 R-LIM-02 a number that is longer than any prime is not computed with", async () => {
+  const read = async (octets: number) =>
+    new ElementReader(formatBuffer(formatNumber(2n ** BigInt(8 * octets) - 1n))).number();
+  expect(await read(2048)).toBe(2n ** 16_384n - 1n);
+  for (const octets of [2049, 65_000]) expect(await codeOf(read(octets))).toBe("limit-exceeded");
+});
+
 test("R-SRP-05 an element that is too long is not written", async () => {
   expect(await codeOf((async () => formatOctets(new Uint8Array(256)))())).toBe("limit-exceeded");
   expect(await codeOf((async () => formatText("x".repeat(65_536)))())).toBe("limit-exceeded");

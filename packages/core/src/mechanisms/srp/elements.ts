@@ -14,6 +14,9 @@ export interface Text {
   readonly bytes: Uint8Array;
 }
 
+/** Twice what the longest group needs: computing with what is longer keeps others waiting (R-LIM-02). */
+const maxNumberOctets = 2048;
+
 const lengthOctets = { byte: 1, short: 2, long: 4 } as const;
 
 /** §3.6: four octets of length, then the elements. */
@@ -71,9 +74,10 @@ export class ElementReader {
     return this.#scalar(1);
   }
 
-  /** §3.2: unsigned, without leading zeros; no octets are zero. */
+  /** §3.2: unsigned, without leading zeros; no octets are zero. @throws {SASLFailure} `limit-exceeded` as well. */
   number(): bigint {
     const bytes = this.#prefixed(lengthOctets.short);
+    if (bytes.length > maxNumberOctets) throw new SASLFailure("limit-exceeded", "a number longer than any prime");
     if (bytes[0] === 0) throw malformed("a number with a leading zero");
     return numberOf(bytes);
   }
