@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { PassThrough } from "node:stream";
 import { memoryAccounts } from "sasl-core";
 import { jwtVerifier } from "sasl-core/jwt";
-import { needOf } from "sasl-core/plugin";
+import { secretOf } from "sasl-core/plugin";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { knownMechanisms, mechanismNamed } from "../src/known-mechanisms.js";
 import type { LoginEvent, ServiceName, TestServer } from "../src/server/index.js";
@@ -78,7 +78,7 @@ describe("sasl login: success", () => {
   }
 
   const withPassword = knownMechanisms.filter(
-    ({ needs, available }) => needs && needOf(needs).secret === "password" && available?.({ userPassword: "?" }, false),
+    (each) => secretOf(each) === "password" && each.available?.({ userPassword: "?" }, false),
   );
   test("there are mechanisms that a stored password is enough for", () => {
     expect(withPassword.map(({ name }) => name)).toEqual(

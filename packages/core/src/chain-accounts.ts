@@ -112,9 +112,8 @@ export function chainAccounts(stores: readonly AccountStore[], options: ChainOpt
   };
 }
 
-const noSecrets: AccountProperties = /* @__PURE__ */ Object.fromEntries(
-  secretProperties.map((name) => [name, undefined]),
-);
+const noSecrets: AccountProperties = /* @__PURE__ */ (() =>
+  Object.fromEntries(secretProperties.map((name) => [name, undefined])))();
 
 /** What one store says of a name. */
 interface Answer {

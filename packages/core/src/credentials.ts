@@ -99,25 +99,34 @@ export type CredentialProvider<T extends object = Credentials> =
   | T
   | ((request: CredentialRequest) => MaybePromise<T | undefined>);
 
-/** What each kind of ours asks for, in the terms of all others. */
-const needs: { readonly [K in CredentialKind]: CredentialNeed } = {
-  password: { kind: "password", fields: [["username"], ["password"]], secret: "password" },
-  scram: { kind: "scram", fields: [["username"], ["password", "keys"]], secret: "password" },
-  token: { kind: "token", fields: [["token"]], secret: "token" },
-  trace: { kind: "trace", fields: [] },
-  identity: { kind: "identity", fields: [] },
+/** Per kind of ours: the fields that must be there; of several in a row, one. */
+const required: { readonly [K in CredentialKind]: CredentialNeed["fields"] } = {
+  password: [["username"], ["password"]],
+  scram: [["username"], ["password", "keys"]],
+  token: [["token"]],
+  trace: [],
+  identity: [],
 };
 
 /** The need a mechanism declares, also where it says no more than the name of one of our kinds. */
 export function needOf(kind: CredentialKind | CredentialNeed): CredentialNeed {
-  return typeof kind === "string" ? needs[kind] : kind;
+  return typeof kind === "string" ? { kind, fields: required[kind] } : kind;
+}
+
+/** The field that holds what a person would type for a mechanism, for programs that ask one; `undefined` when there is none. */
+export function secretOf({ needs }: Pick<MechanismInfo, "needs">): string | undefined {
+  if (typeof needs !== "string") return needs?.secret;
+  return required[needs].at(-1)?.[0];
 }
 
 /** What credentials lack for a mechanism, in words; `undefined` when it can do with them. */
 export function missing(given: Credentials, info: Pick<MechanismInfo, "needs" | "authzid">): string | undefined {
-  const { kind, fields } = info.needs ? needOf(info.needs) : { kind: "", fields: [] };
+  const { needs } = info;
   const has = (name: string) => given[name as keyof Credentials] !== undefined; // or a field of a need of its own
-  if (!fields.every((names) => names.some(has))) return `the credentials hold no ${kind}`;
+  if (needs) {
+    const { kind, fields } = needOf(needs);
+    if (!fields.every((names) => names.some(has))) return `the credentials hold no ${kind}`;
+  }
   return given.authzid && !info.authzid ? "it cannot act as somebody else" : undefined;
 }
 

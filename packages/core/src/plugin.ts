@@ -29,6 +29,7 @@ export {
   type CredentialRequest,
   credentialNeed,
   needOf,
+  secretOf,
 } from "./credentials.js";
 export { md5, sha1, sha3_512, sha224, sha256, sha384, sha512 } from "./digests.js";
 export { asSASLError, SASLFailure, saslError } from "./errors.js";

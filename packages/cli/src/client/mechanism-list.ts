@@ -4,7 +4,7 @@
  * @module
  */
 import { type Credentials, clientMechanism, type Mechanism, type SASLMechanism } from "sasl-core";
-import { needOf } from "sasl-core/plugin";
+import { secretOf } from "sasl-core/plugin";
 import { type CommandError, usageError } from "../errors.js";
 import { knownMechanisms, mechanismNamed, onlyNamed } from "../known-mechanisms.js";
 import { nearest } from "../nearest.js";
@@ -77,11 +77,6 @@ export function needsSecret(mechanisms: readonly Mechanism[], kind: "password" |
     const secret = secretOf(each);
     return secret !== undefined && (kind === "token") === (secret === "token");
   });
-}
-
-/** The field of the credentials that holds what a person would type. */
-function secretOf({ needs }: Mechanism): string | undefined {
-  return needs === undefined ? undefined : needOf(needs).secret;
 }
 
 /**
