@@ -72,7 +72,8 @@ async function* client(ctx: ClientContext, options: SpnegoOptions): ClientConver
   let message = formatInit(list, token as Uint8Array);
   for (let first = true; ; first = false) {
     const reply = parseResp(present(ctx, yield ctx.final(message)));
-    const { negState = "accept-incomplete", supportedMech, responseToken } = reply;
+    const { negState = "accept-incomplete", responseToken } = reply;
+    const supportedMech = reply.supportedMech && innerOf(reply.supportedMech); // some name it so whatever was offered
     if (negState === "reject") throw ctx.fail("refused", "the server has no mechanism in common");
     token = undefined;
     if (first) {
