@@ -100,7 +100,7 @@ export class Held {
 
   /** One step that has to come to something: a token, or the end. */
   async #step(code: SASLErrorCode, token: Uint8Array | undefined): Promise<GssStep> {
-    const message = "the GSS-API does not go on with this token";
+    const message = token ? "the GSS-API does not go on with this token" : "there is no ticket for this server";
     const step = await attempt(this.#ctx, code, message, () => this.gss.step(token));
     if (!step.done && !step.token?.length) throw this.#ctx.fail(code, "the GSS-API has no token, and is not done");
     return step;
