@@ -66,7 +66,7 @@ function signalOf(ctx: ClientContext | ServerContext): AbortSignal {
 const redirectUrl = /^https:\/\/[A-Za-z0-9[][A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=%]*$/i;
 
 function isRedirect(url: string): boolean {
-  return typeof url === "string" && redirectUrl.test(url);
+  return typeof url === "string" && redirectUrl.test(url) && URL.canParse(url);
 }
 
 /** R-SAML-02: what is given to the application can be nothing but a page on the web. */
