@@ -32,8 +32,15 @@ export function signatureBase(
   return [method.toUpperCase(), url, parameters.join("&")].map(percentEncoded).join("&");
 }
 
-/** Of a query or a body: what takes its time is to put them in order (R-LIM-02). */
+/** Of a header, a query or a body: what takes its time is to put them in order (R-LIM-02). */
 const maxParameters = 1000;
+
+/** @throws {SASLFailure} `limit-exceeded` for more than 1000. */
+export function partsOf(list: string, separator: string): string[] {
+  const parts = list.split(separator, maxParameters + 1);
+  if (parts.length > maxParameters) throw new SASLFailure("limit-exceeded", "OAuth message with too many parameters");
+  return parts;
+}
 
 function order(a: string, b: string): number {
   return a < b ? -1 : Number(a > b); // by octets: what is compared is ASCII
@@ -42,9 +49,7 @@ function order(a: string, b: string): number {
 /** RFC 5849 §3.4.1.3.1: application/x-www-form-urlencoded. */
 function formParameters(text: string): [string, string][] {
   if (text === "") return [];
-  const pairs = text.split("&", maxParameters + 1);
-  if (pairs.length > maxParameters) throw new SASLFailure("limit-exceeded", "OAuth message with too many parameters");
-  return pairs.map((pair) => {
+  return partsOf(text, "&").map((pair) => {
     const at = pair.indexOf("=");
     const [name, value] = at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
     return [percentDecoded(name.replaceAll("+", " ")), percentDecoded(value.replaceAll("+", " "))];

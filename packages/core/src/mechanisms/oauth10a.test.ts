@@ -236,6 +236,11 @@ describe("the server", () => {
     ["a timestamp without end", message({ auth: auth({ oauth_timestamp: "9".repeat(20) }) }), "malformed-message"],
     ["R-LIM-02 a body of a thousand parameters", message({ post: "a&".repeat(999) }), "success"],
     ["R-LIM-02 a body of more", message({ post: "a&".repeat(1000) }), "limit-exceeded"],
+    [
+      "R-LIM-02 a header of more",
+      message({ auth: `${auth()}${Array.from({ length: 1000 }, (_, i) => `,x${i}=""`).join("")}` }),
+      "limit-exceeded",
+    ],
     ["R-LIM-02 a query of more", message({ qs: "&".repeat(60_000) }), "limit-exceeded"],
     ["the version 2.0", message({ auth: auth({ oauth_version: "2.0" }) }), "malformed-message"],
     ["a signature that is none", message({ auth: auth({ oauth_signature_method: "PLAINTEXT" }) }), "malformed-message"],

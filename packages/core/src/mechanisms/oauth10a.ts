@@ -23,7 +23,14 @@ import {
 } from "../mechanism.js";
 import type { MaybePromise } from "../runtime/contract.js";
 import { checked, checkTarget, hearVerdict, judge, kvsep, malformed, parsePairs, separator } from "./oauth-messages.js";
-import { hmacSha1, hmacSha1Signature, percentDecoded, percentEncoded, signatureBase } from "./oauth10a-signature.js";
+import {
+  hmacSha1,
+  hmacSha1Signature,
+  partsOf,
+  percentDecoded,
+  percentEncoded,
+  signatureBase,
+} from "./oauth10a-signature.js";
 
 /** What OAUTH10A logs in with. The secrets, or a function that signs. */
 export interface OAuth10aCredentials {
@@ -146,7 +153,7 @@ function parseAuth(auth: string | undefined): ReadonlyMap<string, string> {
   const [, list] = /^oauth +(.+)$/is.exec(auth ?? "") ?? [];
   if (list === undefined) throw malformed("no OAuth parameters");
   const parameters = new Map<string, string>();
-  for (const each of list.split(",")) {
+  for (const each of partsOf(list, ",")) {
     const [, name, value] = /^\s*([A-Za-z0-9_]+)="([^"\s]*)"\s*$/.exec(each) ?? [];
     if (name === undefined || value === undefined || parameters.has(name))
       throw malformed("a list of parameters that is none");
