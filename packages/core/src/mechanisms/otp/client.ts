@@ -24,7 +24,10 @@ export interface OtpCredentials {
   readonly username: string;
   /** Whom to act as; left out: the user. */
   readonly authzid?: string | undefined;
-  /** What the sequence was made from, at least 10 characters. Used only once the challenge was found to be in order. */
+  /**
+   * What the sequence was made from, at least 10 characters. Used only once the challenge was found to be in order. A server
+   * that is not the right one can ask for a low number, and make all higher ones from the answer: use TLS.
+   */
   readonly passphrase?: string | undefined;
   /**
    * In place of a pass phrase: shown the challenge, says the one-time password of that number from a printed list, as six
@@ -33,7 +36,7 @@ export interface OtpCredentials {
   readonly answer?: ((challenge: OtpChallenge) => MaybePromise<string | undefined>) | undefined;
   /** How a computed one-time password is sent. Default `hex`. */
   readonly format?: "hex" | "word" | undefined;
-  /** Permits to begin a new sequence when this one is running out. Left out: it runs out. */
+  /** Permits to begin a new sequence when this one is running out; with `passphrase` alone. Left out: it runs out. */
   readonly renew?: OtpRenewal | undefined;
   /**
    * Told after each login how many one-time passwords are left, so that the user can be warned when they are few (RFC 2243
