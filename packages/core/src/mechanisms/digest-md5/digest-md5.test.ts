@@ -740,6 +740,18 @@ describe("subsequent authentication", () => {
     expect(await codeOf(session.respond(octets(other)))).toBe("refused");
   });
 
+  test("R-DIG-10 R-DIG-17 after a wrong digest no authzid is added that the name was not made canonical with", async () => {
+    const { next, begin } = await remembered();
+    const { session } = await begin(next(2, { password: "wrong" }));
+    const values = { nonce: "another nonce", cnonce, nc: "00000001", qop: "auth", digestUri: `imap/${host}` };
+    const { response: right } = digestsFrom(secretFrom("chris", realm, "secret"), { ...values, authzid: "chris" });
+    const message = `${response.replace(nonce, "another nonce").replace(proof, right)},authzid="chris"`;
+    expect(await codeOf(session.respond(octets(message)))).toBe("refused");
+    const alone = sessionOf({}, { nonce: () => "another nonce" });
+    await alone.initiate("DIGEST-MD5");
+    expect((await alone.respond(octets(message))).state).toBe("success");
+  });
+
   test("R-DIG-17 R-GEN-31 a wrong password is refused behind the new challenge, too", async () => {
     const both = ends();
     await login(both);

@@ -154,10 +154,10 @@ function checkPlace(
 
 /** Judges the responses of one exchange, which can be about one account alone. */
 function judgeOf(ctx: ServerContext): Judge {
-  let identified: { readonly username: string; readonly account: Account } | undefined;
+  let identified: (Pick<Names, "username" | "authzid"> & { readonly account: Account }) | undefined;
   return async (response, { username, realm, authzid }) => {
-    if (identified !== undefined && identified.username !== username) throw ctx.fail("refused", "another user name");
-    identified ??= { username, account: await ctx.identify(username, authzid) };
+    identified ??= { username, authzid, account: await ctx.identify(username, authzid) };
+    if (identified.username !== username || identified.authzid !== authzid) throw ctx.fail("refused", "other names");
     const { account } = identified;
     const { userPassword } = account.properties;
     const hashed = hashedForm(username);
