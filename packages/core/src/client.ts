@@ -174,7 +174,7 @@ class ClientExchange extends BaseContext implements ClientContext {
 
   layer(layer: SecurityLayer): void {
     const { maxSsf } = this.protection;
-    if (layer.ssf > maxSsf) throw new TypeError(`${this.mechanism.name} agreed to a layer that may not be`);
+    if (layer.ssf > maxSsf) throw new TypeError(`${this.mechanism.name} agreed to a layer too strong`);
     this.#layer = layer;
   }
 
@@ -184,10 +184,7 @@ class ClientExchange extends BaseContext implements ClientContext {
       await this.#play();
       // Once more, whether policy got what it wanted (R-GEN-26).
       if ((this.#layer?.ssf ?? 0) < this.protection.minSsf) {
-        throw new SASLFailure(
-          "peer-not-verified",
-          `${name} brought no security layer of the strength that is required`,
-        );
+        throw new SASLFailure("peer-not-verified", `${name} brought too weak a security layer`);
       }
     } catch (error) {
       this.end(false);
