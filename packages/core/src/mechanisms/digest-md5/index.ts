@@ -61,7 +61,7 @@ export const digestMd5: Mechanism = /* @__PURE__ */ withServer(
 
 /**
  * DIGEST-MD5 for a server, with options. With `realms` its accounts keep no password, but a secret for each realm, in
- * property `digestMd5Secrets`.
+ * property `digestMd5Secrets`. The name is part of it: clients then have to write it as it is canonical, letter by letter.
  *
  * @throws {RangeError} for two ciphers of one name.
  */

@@ -16,7 +16,10 @@ import { storedSecret } from "./stored.js";
 
 /** Options of `digestMd5With`. */
 export interface DigestMd5ServerOptions {
-  /** Realms to offer; an empty list offers none. Default: the name of the server. */
+  /**
+   * Realms to offer; an empty list offers none. Default: the name of the server. A realm tells secrets apart, not accounts:
+   * a user name is the same account in all of them.
+   */
   readonly realms?: readonly string[] | undefined;
   /** Names under which clients know this server, or the service it is one of several for. Default: the name of the server. */
   readonly hosts?: readonly string[] | undefined;
