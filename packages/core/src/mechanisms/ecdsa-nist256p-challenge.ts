@@ -5,7 +5,7 @@
  * The challenge is the digest that is signed: nothing is hashed first. Whoever has tools that always hash may sign its SHA-256
  * instead; a server tries both. WebCrypto and `node:crypto` cannot sign a digest, so that `@noble/curves` does it.
  *
- * The name has 24 characters, 4 more than RFC 4422 §3.1 allows: IMAP and SMTP cannot carry it.
+ * The name has 24 characters, 4 more than RFC 4422 §3.1 allows: our servers of IMAP and SMTP refuse it.
  *
  * The client asks for a user name and a key, or a function that signs. The server asks for the account's public key.
  *
