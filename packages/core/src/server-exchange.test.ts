@@ -2,11 +2,13 @@ import { describe, expect, test } from "vitest";
 import { codeOf, connection, pairing, user } from "../test/support.js";
 import type { AccountProperties } from "./accounts.js";
 import { authenticate } from "./authenticate.js";
+import { clientMechanism } from "./client.js";
 import type { SASLErrorCode } from "./errors.js";
 import { decodeUtf8, encodeUtf8 } from "./internal/text.js";
 import { hashSha256, LOGIN, OAUTHBEARER, oauthbearer, PLAIN, plain, SCRAM, scramSha256 } from "./mechanisms/index.js";
 import { memoryAccounts } from "./memory-accounts.js";
 import { SASLServer, type ServerEvent, type ServerOptions } from "./server.js";
+import { layeredMechanism } from "./testing/layered-mechanism.js";
 import { makeScramVerifier } from "./verifier.js";
 
 const right = encodeUtf8("\0tim\0tanstaaftanstaaf");
@@ -171,4 +173,21 @@ test("a client reports the identity that its mechanism could say, and no other",
   const result = await authenticate(server.session(connection), ["LOGIN", "PLAIN"], [LOGIN(given), PLAIN(given)]);
   expect(result).toMatchObject({ mechanism: "PLAIN", authcid: "tim", authzid: "boss" });
   expect(result.skipped).toEqual([{ mechanism: "LOGIN", reason: "it cannot act as somebody else" }]);
+});
+
+describe("R-LIM-02 a client cannot have a frame for every few octets", () => {
+  test.each([
+    [1, "limit-exceeded"],
+    [255, "limit-exceeded"],
+    [256, undefined],
+  ])("%d octets: %s", async (maxText, code) => {
+    const toy = layeredMechanism({ maxText });
+    const codes: (SASLErrorCode | undefined)[] = [];
+    const server = serverWith({ mechanisms: [toy], onOutcome: (event) => void codes.push(event.code) });
+    const session = server.session({ ...connection, secure: false, layers: true });
+    const result = await authenticate(session, ["X-LAYERED"], [clientMechanism([toy], user)]).catch(String);
+    expect(codes).toEqual([code]);
+    if (code === undefined) expect(result).toMatchObject({ layer: { maxOutput: maxText } });
+    else expect(result).toContain("buffers that are too short");
+  });
 });

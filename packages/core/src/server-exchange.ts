@@ -26,6 +26,12 @@ import { layerBounds } from "./strength.js";
 
 const empty = /* @__PURE__ */ new Uint8Array(0);
 
+/**
+ * Least that fits into a frame to a client, in octets. A frame costs as much as some hundred octets of text do, so that a
+ * client that asks for smaller ones could keep the server busy for seconds with a message of ordinary length (R-LIM-02).
+ */
+const leastOutput = 256;
+
 /** Made when a mechanism is named, dropped when its exchange is over. */
 export class ServerExchange extends BaseContext implements ServerContext {
   declare readonly mechanism: Mechanism;
@@ -129,6 +135,9 @@ export class ServerExchange extends BaseContext implements ServerContext {
     const ssf = outcome.layer?.ssf ?? 0;
     if (!(ssf >= minSsf)) throw new SASLFailure("mechanism-too-weak", "no sufficient security layer was agreed on");
     if (ssf > maxSsf) throw new TypeError(`${this.mechanism.name} agreed to a layer that may not be`);
+    if (outcome.layer && outcome.layer.maxOutput < leastOutput) {
+      throw new SASLFailure("limit-exceeded", "the client takes buffers that are too short");
+    }
     return chain(this.#identity.admit(outcome, this.channelBindingUsed), (result) =>
       chain(this.#patience.answer(this.#connection.admit?.(result)), () => result),
     );
