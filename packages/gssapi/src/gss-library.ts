@@ -1,10 +1,11 @@
 /**
  * The C interface of the GSS-API (RFC 2744), called in the library of the system through `koffi`.
- * Structures are laid out by hand: there are four of them, and one layout on every 64-bit Unix.
+ * Structures are laid out by hand: there are four of them, and one layout on every 64-bit Unix that is called at all.
  *
  * @module
  */
 import { createRequire } from "node:module";
+import { endianness } from "node:os";
 
 /** As much of `koffi` as is used here. */
 interface Koffi {
@@ -75,9 +76,11 @@ export class GssLibrary {
   readonly #koffi: Koffi;
   readonly #functions = new Map<Routine, ForeignFunction>();
 
-  /** @throws whatever `koffi` throws where there is no such library, or a routine is missing. */
+  /** @throws whatever `koffi` throws where there is no such library, or a routine is missing; where structures are others. */
   constructor(koffi: Koffi, path: string) {
-    if (koffi.sizeof("void *") !== pointerOctets) throw new Error("the GSS-API is only called on 64-bit systems");
+    const packed = process.platform === "darwin" && process.arch === "x64"; // gssapi.h packs structures there
+    if (koffi.sizeof("void *") !== pointerOctets || endianness() !== "LE" || packed)
+      throw new Error("the GSS-API is called on 64-bit little-endian systems alone, and not on a Mac of Intel's");
     this.#koffi = koffi;
     const library = koffi.load(path);
     const define = ([name, args]: [string, string]) =>

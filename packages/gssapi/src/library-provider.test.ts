@@ -1,5 +1,5 @@
 import { type GssProvider, krb5Oid } from "sasl-core/mechanisms";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { GssLibrary } from "./gss-library.js";
 import { providerOn } from "./library-provider.js";
 
@@ -133,6 +133,20 @@ describe("what the library gave is given back once", () => {
     await step;
     expect([...library.out]).toEqual([]);
   });
+});
+
+test("no library is called whose structures have another layout", () => {
+  const narrow = Object.assign(new FakeLibrary(), { sizeof: () => 4 });
+  expect(() => new GssLibrary(narrow, "it")).toThrow("64-bit");
+  const spies = [
+    vi.spyOn(process, "platform", "get").mockReturnValue("darwin"),
+    vi.spyOn(process, "arch", "get").mockReturnValue("x64"),
+  ];
+  try {
+    expect(() => new GssLibrary(new FakeLibrary(), "it")).toThrow("Mac");
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
 });
 
 test("whatever asks a KDC or DNS is called on another thread", async () => {
