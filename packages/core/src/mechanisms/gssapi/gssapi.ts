@@ -64,6 +64,7 @@ async function* client(ctx: ClientContext, { provider }: GssOptions): ClientConv
   const offer = parseLayer(ctx, await context.unwrap("peer-not-verified", heard));
   if (offer.rest.length > 0) throw ctx.fail("malformed-message", "an offer of layers has four octets");
 
+  // A size that comes without any layer is not looked at, against RFC 4752 §3.1: Dovecot sends one.
   const bit = strongest(offer.bits & acceptable(ctx, facts, provider));
   if (bit === 0) throw ctx.fail("mechanism-too-weak", "the server offers no layer that is acceptable here");
   if (bit !== noLayer) ctx.layer(await context.layer(bit === integrity ? 1 : facts.ssf, offer.size));
