@@ -29,7 +29,7 @@ const programs = [
   {
     file: "xmpp-client.ts",
     what: "sasl-xmpp client with PLAIN and SCRAM-SHA-256",
-    limitBytes: 8200,
+    limitBytes: 8850,
     goalBytes: 7000,
     mechanisms: ["plain", "scram"],
     later: [saslprepTables],
@@ -37,7 +37,7 @@ const programs = [
   {
     file: "xmpp-plain.ts",
     what: "sasl-xmpp client with PLAIN only",
-    limitBytes: 6350,
+    limitBytes: 7000,
     goalBytes: 6000,
     mechanisms: ["plain"],
     later: [saslprepTables],
@@ -45,14 +45,14 @@ const programs = [
   {
     file: "core-all.ts",
     what: "sasl-core with every mechanism, clients and servers",
-    limitBytes: 26_300,
+    limitBytes: 68_500,
     mechanisms: ["*"],
     later: [saslprepTables],
   },
 ];
 
 /** Never in a browser, whatever the program. */
-const nodeOnly = /\/packages\/[a-z]+\/src\/(node\/|runtime\/(soft-digests-)?node\.ts)/;
+const nodeOnly = /\/packages\/[a-z]+\/src\/(node\/|runtime\/(soft-(digests|ciphers)-)?node\.ts)/;
 const mechanismFile = /\/packages\/core\/src\/mechanisms\/([^/.]+)/;
 
 /**

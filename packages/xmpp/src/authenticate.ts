@@ -11,7 +11,7 @@ import {
 } from "sasl-core";
 import { SASLClient } from "./client.js";
 import { offerOf } from "./discovery.js";
-import type { ElementTransport } from "./transport.js";
+import { type ElementTransport, protectWith } from "./transport.js";
 
 /**
  * Authenticates on a stream with the strongest mechanism both sides accept. Afterwards restart the stream: a new header,
@@ -39,6 +39,6 @@ export async function authenticate<E>(
     channelBinding: options.channelBinding ?? transport.channelBinding,
     serverBindingTypes: options.serverBindingTypes ?? bindingTypes,
   });
-  if (result.layer) transport.protect?.(result.layer); // RFC 6120 §6.6: right behind the ">" of success
+  if (result.layer) protectWith(transport, result.layer); // RFC 6120 §6.6: right behind the ">" of success
   return result;
 }

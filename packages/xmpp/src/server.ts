@@ -18,7 +18,7 @@ import { type FormatFailureOptions, formatFailure } from "./errors.js";
 import { NS_SASL } from "./namespaces.js";
 import { DEFAULT_MAX_MESSAGE_BYTES, optionalText, readPayload } from "./payload.js";
 import { failureOf, StreamViolation } from "./stream/conditions.js";
-import type { ElementTransport } from "./transport.js";
+import { type ElementTransport, protectWith } from "./transport.js";
 
 /** What is served: a `SASLServerSession`, which writes a log, or anything else that knows the answers. */
 export interface ServedSession extends SASLInterface {
@@ -81,7 +81,7 @@ export async function serve<E>(
       if (reply.state === "success") {
         const sent = send("success", optionalText(reply.payload));
         // RFC 6120 §6.6: right behind its ">", also while that waits to go out.
-        if (session.result?.layer) transport.protect?.(session.result.layer);
+        if (session.result?.layer) protectWith(transport, session.result.layer);
         await sent;
         return { ok: true };
       }

@@ -28,3 +28,9 @@ export interface ElementTransport<E> {
    */
   receive(): Promise<E>;
 }
+
+/** Puts an agreed layer on a stream; going on without it is what an attacker wants. @throws {TypeError} where it carries none. */
+export function protectWith<E>(transport: ElementTransport<E>, layer: SecurityLayer): void {
+  if (transport.protect === undefined) throw new TypeError("the stream carries no security layer");
+  transport.protect(layer);
+}
