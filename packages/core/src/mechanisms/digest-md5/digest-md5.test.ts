@@ -387,6 +387,20 @@ describe("a hostile response", () => {
   });
 });
 
+test.each(["smtp/", "imap/evil.example", `imap/${host}/evil.example`, `imap/${host}/${host}/x`, "imap", "imap/"])(
+  "R-DIG-07 a right digest for another place is refused: %s",
+  async (digestUri) => {
+    const { session } = await challenged();
+    const values = { nonce, cnonce, nc: "00000001", qop: "auth", digestUri, authzid: undefined };
+    const { response: right } = digestsFrom(secretFrom("chris", realm, "secret"), values);
+    const message = response.replace(`imap/${host}`, digestUri).replace(proof, right);
+    await expect(session.respond(octets(message))).rejects.toMatchObject({
+      code: "refused",
+      detail: "digest-uri names another server",
+    });
+  },
+);
+
 /** Our client at our server. */
 interface Ends {
   readonly server?: DigestMd5ServerOptions;
