@@ -208,6 +208,11 @@ describe("the server", () => {
   });
 });
 
+test("R-GEN-26 an anonymous ticket names nobody", async () => {
+  const provider = toyKerberos({ ticketFor: "WELLKNOWN/ANONYMOUS" });
+  expect(await codeOf(toOffer(sessionOf(provider), provider))).toBe("refused");
+});
+
 describe("the client", () => {
   test("R-GSS-01 asks for service@host as given, with the flags its layers need", async () => {
     const flagsFor = async (maxSsf: number) => {

@@ -158,6 +158,8 @@ export async function clientFacts(ctx: ClientContext, { gss }: Held, mechanism: 
 export async function serverFacts(ctx: ServerContext, { gss }: Held, mechanism: string): Promise<GssFacts> {
   const facts = await attempt(ctx, "refused", "nothing is known of the context", () => gss.facts());
   if (facts.mechanism !== mechanism) throw ctx.fail("refused", "the context is of another mechanism");
+  // RFC 8062 §3: whoever comes by this name is nobody in particular, and these mechanisms say who somebody is.
+  if (facts.initiator.startsWith("WELLKNOWN/ANONYMOUS@")) throw ctx.fail("refused", "the initiator is anonymous");
   return facts;
 }
 
