@@ -302,7 +302,7 @@ export class SASLServer {
   }
 }
 
-/** A connection, as far as its protection goes. @internal */
+/** A connection, as far as its protection goes. */
 export function channelOf({ secure, externalSsf = usualSsf(secure), layers = false }: ServerConnection): Protected {
   return { externalSsf, layers };
 }

@@ -33,7 +33,7 @@ export function hashedForm(text: string): string {
   return isLatin1(text) ? text : encodeText(text, true);
 }
 
-export function isLatin1(text: string): boolean {
+function isLatin1(text: string): boolean {
   return !/[^\0-\xff]/.test(text);
 }
 

@@ -37,7 +37,7 @@ export const maxSequence = 9999;
 /** Where new sequences begin, as in OPIE and Cyrus SASL. */
 export const usualSequence = 499;
 /** Fewest characters of a pass phrase (RFC 2289 §6). */
-export const minPassphrase = 10;
+const minPassphrase = 10;
 
 type Hasher = Pick<MechanismContext, "hash">;
 

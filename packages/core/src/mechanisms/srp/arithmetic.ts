@@ -17,7 +17,7 @@ import type { SrpGroup } from "./groups.js";
 export const secretOctets = 32;
 
 /** Multiplier of the verifier (§4.3). */
-export const multiplier = 3n;
+const multiplier = 3n;
 
 /** The number in octets of network byte order; no octets are zero. */
 export function numberOf(bytes: Uint8Array): bigint {

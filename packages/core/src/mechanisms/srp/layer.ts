@@ -99,7 +99,7 @@ function room(maxBuffer: number, { bare, confidentiality, digest }: Shape): numb
 const elementOctets = 4;
 
 /** §5.5, the sender's side. */
-export function wrapping(
+function wrapping(
   { bare, replayDetection }: Shape,
   mac: Mac,
   cipher: StreamCipher | undefined,
@@ -116,7 +116,7 @@ export function wrapping(
 }
 
 /** §5.5, the receiver's side. The buffer is written to: the number goes where the MAC was, so that nothing is copied. */
-export function unwrapping(
+function unwrapping(
   { bare, replayDetection, digest }: Shape,
   mac: Mac,
   cipher: StreamCipher | undefined,
