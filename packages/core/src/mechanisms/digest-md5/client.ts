@@ -6,7 +6,7 @@
 import { fromOctetText } from "#runtime";
 import { type CredentialNeed, credentialNeed } from "../../credentials.js";
 import type { ClientContext, ClientConversation, Heard } from "../../mechanism.js";
-import { type Digests, digestsFrom, type Hashed, secretFrom } from "./computation.js";
+import { type Digests, digestsFrom, secretFrom } from "./computation.js";
 import { digestLayer } from "./layer.js";
 import {
   type Challenge,
@@ -147,9 +147,11 @@ async function prepared(ctx: ClientContext, { serviceName }: DigestMd5Options, g
     password: await ctx.prepare(given.password, "query"),
     authzid: given.authzid || undefined, // §2.1.2: never empty
     realm: given.realm,
-    digestUri: [ctx.service, ctx.host, ...(serviceName === undefined ? [] : [serviceName])].join("/"),
+    digestUri: `${ctx.service}/${ctx.host}${serviceName === undefined ? "" : `/${serviceName}`}`,
   };
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The response, as octet text, and what the server's answer to it has to be. */
 function answer(
@@ -159,25 +161,23 @@ function answer(
   { qop, cipher }: Protection,
 ): { response: string; digests: Digests } {
   encodeText(password, utf8); // what ISO 8859-1 lacks, a server without charset cannot have either
-  const hashed: Hashed = {
+  // All of it in one object, to which the digest comes last: to spread one here took a tenth of an exchange.
+  const message: Mutable<Response> = {
+    username: encodeText(username, utf8),
+    realm,
     nonce,
     cnonce,
     nc: count.toString(16).padStart(8, "0"),
     qop,
     digestUri: encodeText(digestUri, utf8),
-    authzid: authzid === undefined ? undefined : encodeText(authzid, true),
-  };
-  const secret = secretFrom(hashedForm(username), realm ?? "", password);
-  const digests = digestsFrom(secret, hashed);
-  const message: Response = {
-    ...hashed,
-    username: encodeText(username, utf8),
-    realm,
-    response: digests.response,
+    response: "",
     maxbuf: qop === "auth" ? usualMaxbuf : maxbufFor(ctx.protection),
     utf8,
     cipher: cipher?.name,
+    authzid: authzid === undefined ? undefined : encodeText(authzid, true),
   };
+  const digests = digestsFrom(secretFrom(hashedForm(username), realm ?? "", password), message);
+  message.response = digests.response;
   return { response: formatResponse(message), digests };
 }
 

@@ -5,6 +5,7 @@
  */
 import { fromOctetText } from "#runtime";
 import type { Account } from "../../accounts.js";
+import type { SecurityLayer } from "../../layer.js";
 import type { ServerContext, ServerConversation, ServerOutcome } from "../../mechanism.js";
 import { type Digests, digestsFrom, secretFrom } from "./computation.js";
 import { digestLayer } from "./layer.js";
@@ -76,7 +77,7 @@ export async function* digestServer(ctx: ServerContext, options: DigestMd5Server
       if (ok) nonces.remember(nonce, response);
     });
   }
-  return { ...outcomeOf(account, names, digests), layer };
+  return outcomeOf(account, names, digests, layer);
 }
 
 /**
@@ -183,6 +184,6 @@ function noPassword(ctx: ServerContext): string {
   return String.fromCharCode(...ctx.random(16));
 }
 
-function outcomeOf(account: Account, { authzid }: Names, { rspauth }: Digests): ServerOutcome {
-  return { authcid: account.name, authzid, data: fromOctetText(formatVerdict(rspauth)) }; // R-DIG-10: authzid is part of A1
+function outcomeOf({ name }: Account, { authzid }: Names, { rspauth }: Digests, layer?: SecurityLayer): ServerOutcome {
+  return { authcid: name, authzid, data: fromOctetText(formatVerdict(rspauth)), layer }; // R-DIG-10: authzid is part of A1
 }
