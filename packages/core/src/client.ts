@@ -107,7 +107,8 @@ export function clientMechanism<T extends object = Credentials>(
     authenticate(machine, token, settings = {}) {
       const mechanism = variants.find((each) => each.name === token);
       if (mechanism === undefined) throw new TypeError(`${token} is no name of this mechanism`);
-      return new ClientExchange(mechanism, credentials, machine, { channelBinding, ...settings }).run();
+      const all = channelBinding === undefined ? settings : { channelBinding, ...settings };
+      return new ClientExchange(mechanism, credentials, machine, all).run();
     },
   };
 }
@@ -147,12 +148,14 @@ class ClientExchange extends BaseContext implements ClientContext {
   async credentials(kind: CredentialKind | CredentialNeed, about?: Readonly<Record<string, unknown>>): Promise<any> {
     const need = needOf(kind);
     const { signal } = this.#machine;
-    const request = { kind: need.kind, mechanism: this.mechanism.name, host: this.host, about, signal };
-    const given = await provide(this.#credentials, request, { ...this.mechanism, needs: need });
+    const { name, authzid } = this.mechanism;
+    const request = { kind: need.kind, mechanism: name, host: this.host, about, signal };
+    const given = await provide(this.#credentials, request, { needs: need, authzid });
     if (need.kind === "trace") return given;
     this.checkIdentity(given.username);
     this.checkIdentity(given.authzid);
-    this.#given = { ...given, ...(await this.settings.names?.(this, given)) };
+    const names = this.settings.names && (await this.settings.names(this, given));
+    this.#given = names ? { ...given, ...names } : { ...given };
     return this.#given;
   }
 

@@ -119,15 +119,17 @@ export function secretOf({ needs }: Pick<MechanismInfo, "needs">): string | unde
   return required[needs].at(-1)?.[0];
 }
 
+/** A mechanism, as far as credentials go. */
+type Asking = { readonly [K in "needs" | "authzid"]?: MechanismInfo[K] | undefined };
+
 /** What credentials lack for a mechanism, in words; `undefined` when it can do with them. */
-export function missing(given: Credentials, info: Pick<MechanismInfo, "needs" | "authzid">): string | undefined {
-  const { needs } = info;
+export function missing(given: Credentials, { needs, authzid }: Asking): string | undefined {
   const has = (name: string) => given[name as keyof Credentials] !== undefined; // or a field of a need of its own
   if (needs) {
     const { kind, fields } = needOf(needs);
     if (!fields.every((names) => names.some(has))) return `the credentials hold no ${kind}`;
   }
-  return given.authzid && !info.authzid ? "it cannot act as somebody else" : undefined;
+  return given.authzid && !authzid ? "it cannot act as somebody else" : undefined;
 }
 
 /**
@@ -139,7 +141,7 @@ export function missing(given: Credentials, info: Pick<MechanismInfo, "needs" | 
 export async function provide(
   provider: CredentialProvider,
   request: CredentialRequest,
-  info: Pick<MechanismInfo, "needs" | "authzid">,
+  { needs = request.kind as CredentialKind, authzid }: Asking,
 ): Promise<Credentials> {
   let given: Credentials | undefined;
   try {
@@ -147,7 +149,7 @@ export async function provide(
   } catch (error) {
     throw asSASLError(error, "temporary", "the credential provider failed");
   }
-  const lack = given ? missing(given, { needs: request.kind as CredentialKind, ...info }) : "the provider refused";
+  const lack = given ? missing(given, { needs, authzid }) : "the provider refused";
   if (lack) throw new SASLFailure("no-credentials", `${request.mechanism}: ${lack}`);
   return given as Credentials;
 }
