@@ -83,7 +83,7 @@ const maxShortBytes = 1024;
 const maxShortMacBytes = 2048;
 
 /** Octets of a string with one character for each; a hash as such a string costs less than as a Buffer of its own. */
-function write(octets: string, target: Uint8Array, at: number): Uint8Array {
+function write<T extends Uint8Array>(octets: string, target: T, at: number): T {
   for (let i = 0; i < octets.length; i++) target[at + i] = octets.charCodeAt(i);
   return target;
 }
@@ -157,6 +157,7 @@ export function toOctetText(bytes: Uint8Array): string {
 }
 
 export function fromOctetText(text: string): Uint8Array<ArrayBuffer> {
+  if (text.length <= 64) return write(text, new Uint8Array(text.length), 0);
   const { buffer, byteOffset, length } = Buffer.from(text, "latin1");
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
 }
