@@ -29,7 +29,9 @@ export function parseDirectives(text: string): Directive[] {
       at = afterSpace(text, equals + 1);
       if (text.charCodeAt(at) === quote) {
         const end = closingQuote(text, at + 1);
-        directives.push([name, unquoted(text.slice(at + 1, end))]);
+        const plain = plainUntil(text, at + 1, end);
+        const value = text.slice(at + 1, end);
+        directives.push([name, plain ? value : unquoted(value)]);
         at = afterSpace(text, end + 1);
       } else {
         const next = text.indexOf(",", at);
@@ -46,7 +48,8 @@ export function parseDirectives(text: string): Directive[] {
 
 /** A directive whose value is a quoted string. @param value octet text. */
 export function quotedDirective(name: string, value: string): string {
-  return `${name}="${/["\\]/.test(value) ? value.replace(/["\\]/g, "\\$&") : value}"`;
+  const plain = !value.includes('"') && !value.includes("\\");
+  return `${name}="${plain ? value : value.replace(/["\\]/g, "\\$&")}"`;
 }
 
 // Characters are looked at by their codes, without regular expressions where nothing is wrong: parsing was half of an exchange.
@@ -54,12 +57,17 @@ const [tab, lf, cr, space, quote, comma, backslash] = [0x09, 0x0a, 0x0d, 0x20, 0
 
 /** LWS of RFC 2616 §2.2: spaces, tabs, and line ends in front of them. */
 function afterSpace(text: string, from: number): number {
-  const isBlank = (i: number) => text.charCodeAt(i) === space || text.charCodeAt(i) === tab;
-  for (let at = from; ; ) {
-    if (isBlank(at)) at++;
-    else if (text.charCodeAt(at) === cr && text.charCodeAt(at + 1) === lf && isBlank(at + 2)) at += 3;
+  let at = from;
+  while (at < text.length && text.charCodeAt(at) <= space) {
+    if (isBlank(text, at)) at++;
+    else if (text.charCodeAt(at) === cr && text.charCodeAt(at + 1) === lf && isBlank(text, at + 2)) at += 3;
     else return at;
   }
+  return at;
+}
+
+function isBlank(text: string, at: number): boolean {
+  return text.charCodeAt(at) === space || text.charCodeAt(at) === tab;
 }
 
 /** The token of RFC 2616 §2.2 from `start` to `end`, with or without LWS behind it. */
@@ -96,15 +104,17 @@ function closingQuote(text: string, from: number): number {
 
 /** Any text without control characters, but for tabs and folded lines; behind a backslash any character of US-ASCII. */
 function unquoted(text: string): string {
-  let at = 0;
-  while (at < text.length && isPlain(text.charCodeAt(at))) at++;
-  if (at === text.length) return text;
   if (!/^(?:[^\0-\x08\n-\x1f\x7f\\]|\r\n[\t ]|\\[\0-\x7f])*$/.test(text)) throw malformed();
   return text.replace(/\\(.)/gs, "$1");
 }
 
-function isPlain(code: number): boolean {
-  return code >= space && code !== 0x7f && code !== backslash;
+/** Whether nothing in there asks for more than to be copied. */
+function plainUntil(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code < space || code === 0x7f || code === backslash) return false;
+  }
+  return true;
 }
 
 function malformed(): SASLFailure {

@@ -69,7 +69,7 @@ export function parseChallenge(message: Uint8Array): Challenge {
   const values = single(directives, challengeNames);
   if (required(values, "algorithm").toLowerCase() !== "md5-sess") throw malformed("an algorithm that is not md5-sess"); // R-DIG-01
   return {
-    realms: directives.flatMap(([name, value]) => (name === "realm" ? [value] : [])),
+    realms: directives.filter(([name]) => name === "realm").map(([, value]) => value),
     nonce: required(values, "nonce"),
     qop: listOf(values.get("qop") ?? "auth"), // R-DIG-03
     ciphers: listOf(values.get("cipher") ?? ""),
@@ -161,8 +161,9 @@ function limited(message: string, limit: number): string {
 function single(directives: readonly Directive[], names: readonly string[]): Map<string, string> {
   const values = new Map<string, string>();
   for (const [name, value] of directives) {
-    if (!values.has(name)) values.set(name, value);
-    else if (names.includes(name)) throw malformed(`${name} twice`);
+    const { size } = values;
+    values.set(name, value);
+    if (values.size === size && names.includes(name)) throw malformed(`${name} twice`);
   }
   return values;
 }

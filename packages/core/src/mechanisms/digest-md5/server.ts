@@ -149,9 +149,10 @@ function checkPlace(
   if (realms.length > 0 ? realm === undefined || !realms.includes(realm) : realm) {
     throw ctx.fail("malformed-message", "a realm that was not offered");
   }
-  const [service, host, serviceName = host, ...more] = digestUri.toLowerCase().split("/");
+  const parts = digestUri.toLowerCase().split("/");
+  const [service, host, serviceName = host] = parts;
   const known = (name: string | undefined) => hosts.some((each) => each.toLowerCase() === name);
-  if (service !== ctx.service?.toLowerCase() || !known(host) || !known(serviceName) || more.length > 0) {
+  if (service !== ctx.service?.toLowerCase() || !known(host) || !known(serviceName) || parts.length > 3) {
     throw ctx.fail("refused", "the response is for another server", { detail: "digest-uri names another server" });
   }
 }
