@@ -22,3 +22,21 @@ export const NS_BINDING_TYPES = "urn:xmpp:sasl-cb:0";
 export const NS_SASL2 = "urn:xmpp:sasl:2";
 /** FAST (XEP-0484); looked for, not spoken here. */
 export const NS_FAST = "urn:xmpp:fast:0";
+/** Announcing and asking for upgrade tasks (XEP-0480 §2). */
+export const NS_UPGRADE = "urn:xmpp:sasl:upgrade:0";
+/** What SCRAM upgrade tasks say (XEP-0480 §3). */
+export const NS_SCRAM_UPGRADE = "urn:xmpp:scram-upgrade:0";
+/** What the TOTP task says: no XEP has one, so this is ours. */
+export const NS_TOTP = "urn:x-sasl-xmpp:totp:0";
+/** Bind 2 (XEP-0386). */
+export const NS_BIND2 = "urn:xmpp:bind:0";
+/** Stream management (XEP-0198). */
+export const NS_SM = "urn:xmpp:sm:3";
+/** Message carbons (XEP-0280). */
+export const NS_CARBONS = "urn:xmpp:carbons:2";
+/** Client state indication (XEP-0352). */
+export const NS_CSI = "urn:xmpp:csi:0";
+/** Message archive (XEP-0313). */
+export const NS_MAM = "urn:xmpp:mam:2";
+/** Conditions of a stanza error (RFC 6120 §8.3.3). */
+export const NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas";
