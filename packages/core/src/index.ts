@@ -57,6 +57,13 @@ export type {
   ScramKeys,
 } from "./credentials.js";
 export {
+  type DowngradeProtection,
+  type DowngradeProtectionOptions,
+  downgradeProtection,
+  type LoginMemory,
+  type PlaintextRequest,
+} from "./downgrade-protection.js";
+export {
   AuthenticationFailure,
   type AuthenticationFailureCode,
   isSASLError,
@@ -70,6 +77,7 @@ export {
 } from "./errors.js";
 export { hiddenMechanisms, type OffersCompared } from "./hidden-mechanisms.js";
 export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
+export type { Announced } from "./internal/announced.js";
 export type { Prepare } from "./internal/context.js";
 export type { LayerBounds, SecurityLayer } from "./layer.js";
 export { defaultLimits, type Limits } from "./limits.js";
@@ -97,4 +105,10 @@ export {
 } from "./strength.js";
 export type { Throttle } from "./throttle.js";
 export { type TraceEvent, type Tracer, tracer } from "./trace.js";
-export { type MakeVerifierOptions, makeScramVerifier } from "./verifier.js";
+export {
+  type MakeVerifierOptions,
+  makeScramVerifier,
+  type SaltOptions,
+  saltedPassword,
+  verifierFromSalted,
+} from "./verifier.js";

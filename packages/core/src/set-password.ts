@@ -89,7 +89,7 @@ export async function setPassword(
 }
 
 /** A password as it is stored. */
-async function preparedPassword(password: string, prepare: Prepare = "saslprep"): Promise<string> {
+export async function preparedPassword(password: string, prepare: Prepare = "saslprep"): Promise<string> {
   const prepared =
     prepare === "none"
       ? password

@@ -6,11 +6,15 @@
 
 import { randomBytes } from "#runtime";
 import type { ScramVerifier } from "./accounts.js";
+import { SASLFailure } from "./errors.js";
+import { wipe } from "./internal/bytes.js";
+import type { Prepare } from "./internal/context.js";
 import { encodeUtf8 } from "./internal/text.js";
 import type { ScramHash } from "./mechanisms/scram/hashes.js";
-import { keysFromPassword, verifierFromKeys } from "./mechanisms/scram/keys.js";
+import { keysFromPassword, keysFromSalted, verifierFromKeys } from "./mechanisms/scram/keys.js";
 import { straight } from "./mechanisms/scram/stored.js";
 import { usualIterations } from "./scram-habits.js";
+import { preparedPassword } from "./set-password.js";
 import { saslprep } from "./text/saslprep.js";
 
 /** Options of {@link makeScramVerifier}. */
@@ -42,4 +46,55 @@ export async function makeScramVerifier(
   const { digest } = hash;
   const keys = await keysFromPassword(straight, digest, encodeUtf8(prepared), salt, iterations);
   return verifierFromKeys(straight, digest, keys);
+}
+
+/** What a password is salted with. */
+export interface SaltOptions {
+  /** Raw octets, at least 1. Neither changed nor kept. */
+  readonly salt: Uint8Array;
+  /** At least 1; whoever takes it from a peer has checked its bounds (R-SCRAM-15). */
+  readonly iterations: number;
+  /** As for mechanisms. Default `saslprep`. */
+  readonly prepare?: Prepare | undefined;
+}
+
+/**
+ * SaltedPassword (RFC 5802 §3), which a client hands to a server that is to make a verifier (XEP-0480 §3). Secret:
+ * whoever has it can log in.
+ *
+ * @param hash the row of the family: `hashSha256`.
+ * @returns as many octets as the hash gives, the caller's own.
+ * @throws {RangeError} for an empty salt, or a count that is none.
+ * @throws {SASLFailure} `malformed-message` for a password that preparation refuses, is empty or holds a NUL.
+ */
+export async function saltedPassword(hash: ScramHash, password: string, options: SaltOptions): Promise<Uint8Array> {
+  const { salt, iterations, prepare } = options;
+  checkSalt(salt, iterations);
+  const octets = encodeUtf8(await preparedPassword(password, prepare));
+  return straight.pbkdf2(hash.digest, octets, salt, iterations).finally(() => wipe(octets));
+}
+
+/**
+ * The verifier that belongs to a SaltedPassword (RFC 5802 §3, §9).
+ *
+ * @param salted as many octets as the hash gives. Neither changed nor kept.
+ * @throws {SASLFailure} `malformed-message` for another length.
+ * @throws {RangeError} for an empty salt, or a count that is none.
+ */
+export async function verifierFromSalted(
+  hash: ScramHash,
+  salted: Uint8Array,
+  { salt, iterations }: Omit<SaltOptions, "prepare">,
+): Promise<ScramVerifier> {
+  const { digest } = hash;
+  checkSalt(salt, iterations);
+  if (salted.length !== digest.size)
+    throw new SASLFailure("malformed-message", "a salted password of the wrong length");
+  const keys = await keysFromSalted(straight, digest, Uint8Array.from(salted), Uint8Array.from(salt), iterations);
+  return verifierFromKeys(straight, digest, keys);
+}
+
+function checkSalt(salt: Uint8Array, iterations: number): void {
+  if (salt.length === 0) throw new RangeError("a salt must not be empty");
+  if (!Number.isInteger(iterations) || iterations < 1) throw new RangeError("iterations must be at least 1");
 }

@@ -33,7 +33,21 @@ export async function keysFromPassword(
   salt: Uint8Array,
   iterations: number,
 ): Promise<ScramKeys> {
-  const salted = await crypto.pbkdf2(digest, password, salt, iterations);
+  return keysFromSalted(crypto, digest, await crypto.pbkdf2(digest, password, salt, iterations), salt, iterations);
+}
+
+/**
+ * ClientKey and ServerKey from SaltedPassword (RFC 5802 §3).
+ *
+ * @param salted as many octets as the hash gives. Wiped.
+ */
+export async function keysFromSalted(
+  crypto: ScramCrypto,
+  digest: Digest,
+  salted: Uint8Array,
+  salt: Uint8Array,
+  iterations: number,
+): Promise<ScramKeys> {
   const clientKey = await crypto.hmac(digest, salted, clientLabel);
   const serverKey = await crypto.hmac(digest, salted, serverLabel);
   wipe(salted);
