@@ -54,33 +54,23 @@ export function opensslMac(
   block: number,
   key: Uint8Array,
 ): (head: Uint8Array, body: Uint8Array) => Uint8Array {
-  const inner = new Uint8Array(block + maxShortMacBytes).fill(0x36, 0, block);
+  const inner = new Uint8Array(block).fill(0x36);
   const outer = new Uint8Array(block + size).fill(0x5c, 0, block);
   for (let i = 0; i < key.length; i++) {
     const octet = key[i] as number;
     inner[i] = octet ^ 0x36;
     outer[i] = octet ^ 0x5c;
   }
+  const keyed = createHash(openssl).update(inner);
   return (head, body) => {
-    const begun = block + head.length;
-    inner.set(head, block);
-    let digest: string;
-    if (begun + body.length <= inner.length) {
-      inner.set(body, begun);
-      digest = hashOnce(openssl, inner.subarray(0, begun + body.length), "binary");
-    } else {
-      // A hash over both pads costs less than createHmac, which makes two objects and a copy of the key.
-      digest = createHash(openssl).update(inner.subarray(0, begun)).update(body).digest("binary");
-    }
-    write(digest, outer, block);
+    // Costs less than createHmac, which makes two objects and hashes the key each time.
+    write(keyed.copy().update(head).update(body).digest("binary"), outer, block);
     return write(hashOnce(openssl, outer, "binary"), new Uint8Array(size), 0);
   };
 }
 
 /** Longest message that goes through the short way, in octets: every message of a usual exchange does. */
 const maxShortBytes = 1024;
-/** The same under a key that is already spread over its pads; a copy costs less than a second object up to here. */
-const maxShortMacBytes = 2048;
 
 /** Octets of a string with one character for each; a hash as such a string costs less than as a Buffer of its own. */
 function write<T extends Uint8Array>(octets: string, target: T, at: number): T {
