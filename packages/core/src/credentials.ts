@@ -141,8 +141,9 @@ export function missing(given: Credentials, { needs, authzid }: Asking): string 
 export async function provide(
   provider: CredentialProvider,
   request: CredentialRequest,
-  { needs = request.kind as CredentialKind, authzid }: Asking,
+  info: Asking,
 ): Promise<Credentials> {
+  const { needs = request.kind as CredentialKind, authzid } = info;
   let given: Credentials | undefined;
   try {
     given = typeof provider === "function" ? await provider(request) : provider;
