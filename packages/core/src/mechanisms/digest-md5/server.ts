@@ -105,7 +105,7 @@ async function subsequent(
 
 function challengeOf(ctx: ServerContext, offer: Offer, nonce: string, stale: boolean): string {
   const qop = [...new Set(offer.protections.map((each) => each.qop))].reverse();
-  const ciphers = offer.protections.flatMap(({ cipher }) => (cipher ? [cipher.name] : []));
+  const ciphers = offer.protections.map(({ cipher }) => cipher?.name).filter((name) => name !== undefined);
   const maxbuf = offer.protections.some(({ ssf }) => ssf > 0) ? maxbufFor(ctx.protection) : usualMaxbuf;
   const realms = offer.realms.map((realm) => encodeText(realm, true));
   return formatChallenge({ realms, nonce, qop, ciphers, stale, maxbuf, utf8: true });
