@@ -96,15 +96,15 @@ export async function authenticate(
 ): Promise<AuthenticationResult> {
   const names = [...offered];
   const { policy = {} } = options;
-  const facts = { secure: intf.secure === true, layers: intf.layers === true };
-  const evaluation = evaluate(names, mechanisms, { ...options, ...facts });
+  const here: EvaluateOptions = { ...options, secure: intf.secure === true, layers: intf.layers === true };
+  const evaluation = evaluate(names, mechanisms, here);
   const skipped = [...evaluation.skipped];
   const settings: ClientSettings = {
     ...options,
     requireEncryption: policy.requireEncryption,
     offered: names,
     channelBinding: policy.channelBinding === "disable" ? undefined : bindingOf(mechanisms, options),
-    protection: layerBounds(policy, channelOf({ ...options, ...facts }), limitsFrom(options.limits).maxLayerBytes),
+    protection: layerBounds(policy, channelOf(here), limitsFrom(options.limits).maxLayerBytes),
   };
 
   /** One exchange; and a last look before success is reported, whether policy got what it wanted (R-GEN-26). */
@@ -122,7 +122,16 @@ export async function authenticate(
     return { ...outcome, skipped };
   };
 
-  checkAnnounced(evaluation, options);
+  // A server that binds supports `tls-server-end-point` at least (XEP-0440 §2). One that offers -PLUS and announces nothing
+  // this side knows, nor that, is being spoken for: going on unbound is what the attacker wants (R-CBT-03).
+  if (
+    evaluation.unbindable &&
+    policy.channelBinding !== "disable" &&
+    !options.serverBindingTypes?.includes("tls-server-end-point") &&
+    !options.downgradeProtection?.excuses(settings) // XEP-0474 §7, rule 6
+  ) {
+    throw new SASLFailure("peer-not-verified", "the binding types are not the server's own");
+  }
   let floor: Strength | undefined;
   let failure: SASLFailure | undefined;
   let result: AuthenticationResult | undefined;
@@ -224,16 +233,6 @@ function bindsHere({ info, mechanism }: Candidate, options: AuthenticateOptions)
 
 function channelOf({ externalSsf, secure, layers = false }: EvaluateOptions): Protected {
   return { externalSsf: externalSsf ?? usualSsf(secure), layers };
-}
-
-/**
- * A server that binds supports `tls-server-end-point` at least (XEP-0440 §2). One that offers -PLUS and announces
- * nothing this side knows, nor that, is being spoken for: going on unbound is what the attacker wants (R-CBT-03).
- */
-function checkAnnounced({ unbindable }: Evaluation, { policy, serverBindingTypes }: AuthenticateOptions): void {
-  if (!unbindable || policy?.channelBinding === "disable" || serverBindingTypes?.includes("tls-server-end-point"))
-    return;
-  throw new SASLFailure("peer-not-verified", "the binding types are not the server's own");
 }
 
 /** What the connection can be bound to: as the connection says, or as a mechanism was told. */

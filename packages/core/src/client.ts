@@ -15,6 +15,7 @@ import {
   needOf,
   provide,
 } from "./credentials.js";
+import type { DowngradeProtection } from "./downgrade-protection.js";
 import { asSASLError, type SASLError, SASLFailure } from "./errors.js";
 import type { SASLReply } from "./interface.js";
 import { BaseContext, type ContextSettings } from "./internal/context.js";
@@ -38,6 +39,10 @@ export interface ClientSettings extends ContextSettings {
   readonly iterations?: Partial<IterationBounds> | undefined;
   /** Keeps derived SCRAM keys from one login to the next. */
   readonly keyCache?: ScramKeyCache | undefined;
+  /** TLS version of this connection as four hexadecimal digits, `0304` for TLS 1.3: `tlsVersion(socket)` of `sasl-core/node`. */
+  readonly tlsVersion?: string | undefined;
+  /** Checks what the server announced, and remembers who needs no PLAIN: `downgradeProtection()`. Left out: nobody does. */
+  readonly downgradeProtection?: DowngradeProtection | undefined;
   /** Whether what needs a protected channel keeps off others. Default true; false sends passwords in the clear. */
   readonly requireEncryption?: boolean | undefined;
   /** User canonicalisation before any mechanism sees a name: `clientNames([trim(), appendRealm("example.com")])`. */
@@ -156,6 +161,7 @@ class ClientExchange extends BaseContext implements ClientContext {
     this.checkIdentity(given.authzid);
     const names = this.settings.names && (await this.settings.names(this, given));
     this.#given = names ? { ...given, ...names } : { ...given };
+    await this.settings.downgradeProtection?.admit(this, this.#given);
     return this.#given;
   }
 

@@ -20,6 +20,7 @@ import type { ChannelBinding, ChannelBindingType } from "./channel-binding.js";
 import type { ClientSettings } from "./client.js";
 import type { CredentialKind, CredentialKinds, CredentialNeed } from "./credentials.js";
 import type { SASLError, SASLErrorCode, SASLErrorOptions } from "./errors.js";
+import type { Announced } from "./internal/announced.js";
 import type { LayerBounds, SecurityLayer } from "./layer.js";
 import type { Limits } from "./limits.js";
 import type { Digest, MaybePromise } from "./runtime/contract.js";
@@ -262,6 +263,10 @@ export interface ServerContext extends MechanismContext {
   readonly offered: readonly string[];
   /** What this connection can be bound to. */
   readonly channelBinding: ChannelBinding | undefined;
+  /** The lists announced on this stream, where the binding tells them (XEP-0474). */
+  readonly announced: Announced | undefined;
+  /** TLS version of the connection as four hexadecimal digits, where it is told (XEP-0515). */
+  readonly tlsVersion: string | undefined;
   /** True when policy wants every exchange bound (R-CB-05). */
   readonly requireChannelBinding: boolean;
   /** The identity the channel proved, if any. */

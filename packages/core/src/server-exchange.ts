@@ -8,6 +8,7 @@ import type { ChannelBinding } from "./channel-binding.js";
 import { SASLFailure, saslError } from "./errors.js";
 import { Identity } from "./identity.js";
 import type { SASLReply } from "./interface.js";
+import type { Announced } from "./internal/announced.js";
 import { BaseContext } from "./internal/context.js";
 import type { LayerBounds } from "./layer.js";
 import type {
@@ -65,6 +66,12 @@ export class ServerExchange extends BaseContext implements ServerContext {
     const binding = this.#connection.channelBinding;
     if (binding === undefined || this.#server.policy(this.#connection).channelBinding === "disable") return undefined;
     return { types: binding.types, data: (type) => this.#patience.answer(binding.data(type)) };
+  }
+  get announced(): Announced | undefined {
+    return this.#connection.announced;
+  }
+  get tlsVersion(): string | undefined {
+    return this.#connection.secure ? this.#connection.tlsVersion : undefined;
   }
   get requireChannelBinding(): boolean {
     return this.#server.policy(this.#connection).channelBinding === "require";
@@ -139,7 +146,7 @@ export class ServerExchange extends BaseContext implements ServerContext {
       throw new SASLFailure("limit-exceeded", "the client takes buffers that are too short");
     }
     return chain(this.#identity.admit(outcome, this.channelBindingUsed), (result) =>
-      chain(this.#patience.answer(this.#connection.admit?.(result)), () => result),
+      chain(this.#patience.answer(this.#connection.admit?.(result, outcome.data)), () => result),
     );
   }
 

@@ -11,6 +11,7 @@ import type { Canonicalizer } from "./canonicalize.js";
 import type { ChannelBinding } from "./channel-binding.js";
 import { Claims } from "./claims.js";
 import { asSASLError, type SASLErrorCode } from "./errors.js";
+import { type Announced, isTlsVersion } from "./internal/announced.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
 import { type ExternalIdentity, type Mechanism, noProperties } from "./mechanism.js";
@@ -130,6 +131,16 @@ export interface ServerConnection {
   /** True when the channel has confidentiality from TLS or an equal layer. */
   readonly secure: boolean;
   readonly channelBinding?: ChannelBinding | undefined;
+  /**
+   * What was announced on this stream, in the profile that the session is for: SCRAM tells the client a hash of it (XEP-0474).
+   * The mechanisms as they were sent, without those of FAST. Left out: SCRAM says nothing of it.
+   */
+  readonly announced?: Announced | undefined;
+  /**
+   * TLS version of the connection as four hexadecimal digits, `0304` for TLS 1.3: `tlsVersion(socket)` of `sasl-core/node`.
+   * SCRAM tells it to the client (XEP-0515), never on a connection that is not secure. Left out: SCRAM does not.
+   */
+  readonly tlsVersion?: string | undefined;
   /** What the channel proved about the peer, such as a verified client certificate. */
   readonly external?: ExternalIdentity | undefined;
   /** Whether the protocol can carry data with success (XMPP can, IMAP and SMTP cannot). Default false. */
@@ -148,9 +159,10 @@ export interface ServerConnection {
   readonly layers?: boolean | undefined;
   /**
    * The protocol's last word, before success is told: throws a SASLError for an identity that cannot be used on this
-   * connection, such as one of another host than the stream is to.
+   * connection, such as one of another host than the stream is to. Within the time of the exchange it may ask the peer for
+   * more, such as a second factor; `data` is what the mechanism says with the success, for a protocol that says it then.
    */
-  readonly admit?: ((result: ServerResult) => MaybePromise<void>) | undefined;
+  readonly admit?: ((result: ServerResult, data: Uint8Array | undefined) => MaybePromise<void>) | undefined;
   /** What holds on this connection beside, or instead of, the server's policy, point by point. */
   readonly policy?: ServerPolicy | undefined;
 }
@@ -240,10 +252,12 @@ export class SASLServer {
   /**
    * A session for one connection. It keeps nothing until a mechanism is named.
    *
-   * @throws {RangeError} for a policy of the connection with a point that is none.
+   * @throws {RangeError} for a policy of the connection with a point that is none, or a TLS version that is not four digits.
    */
   session(connection: ServerConnection): SASLServerSession {
-    checkPolicy(connection.policy);
+    const { policy, tlsVersion } = connection;
+    checkPolicy(policy);
+    if (tlsVersion !== undefined && !isTlsVersion(tlsVersion)) throw new RangeError("tlsVersion is not four digits");
     return new SASLServerSession(this, connection);
   }
 

@@ -62,12 +62,12 @@ export function checkPolicy(
   const { channelBinding, minStrength, require, forbid, minSsf, maxSsf } = policy;
   if (!channelBindings.includes(channelBinding)) throw new RangeError("policy.channelBinding is none of its values");
   if (minStrength !== undefined && !strengths.includes(minStrength))
-    throw new RangeError("policy.minStrength is no class");
+    throw new RangeError("policy.minStrength is none of its values");
   for (const flag of [...(require ?? []), ...(forbid ?? [])]) {
-    if (!securityFlags.includes(flag)) throw new RangeError("policy names a flag that does not exist");
+    if (!securityFlags.includes(flag)) throw new RangeError("policy names a flag that is none");
   }
   for (const ssf of [minSsf, maxSsf]) {
-    if (ssf !== undefined && !(ssf >= 0)) throw new RangeError("policy has a strength that is no number of bits");
+    if (ssf !== undefined && !(ssf >= 0)) throw new RangeError("policy names a strength that is none");
   }
 }
 

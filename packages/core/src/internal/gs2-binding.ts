@@ -19,7 +19,8 @@ export function unboundFlag(ctx: ClientContext): "n" | "y" {
 /** The strongest common type and its data; having none is an error and never a silent `n`. */
 export async function chooseBinding(ctx: ClientContext): Promise<Binding> {
   const { channelBinding, serverBindingTypes } = ctx.settings;
-  const [type] = commonTypes(channelBinding, serverBindingTypes);
+  const types = commonTypes(channelBinding, serverBindingTypes);
+  const type = types.find((each) => each !== "tls-server-end-point") ?? types[0]; // R-CBT-04, whatever the given order
   const data = type === undefined ? undefined : await channelBinding?.data(type);
   if (type === undefined || !data?.length)
     throw ctx.fail("channel-not-protected", "there is nothing to bind this channel to");

@@ -13,5 +13,12 @@ export {
 } from "../read-plugins.js";
 export { type LayeredOptions, type LayeredStream, layered } from "./layered.js";
 export { loadPlugins } from "./load-plugins.js";
-export { type TLSChannelBindingOptions, type TLSFacts, tlsChannelBinding, tlsFacts, tlsStrength } from "./tls.js";
+export {
+  type TLSChannelBindingOptions,
+  type TLSFacts,
+  tlsChannelBinding,
+  tlsFacts,
+  tlsStrength,
+  tlsVersion,
+} from "./tls.js";
 export { type TLSUpgradeOptions, tlsUpgrade, type UpgradeSocket } from "./tls-upgrade.js";

@@ -94,6 +94,24 @@ export function tlsFacts(socket: TLSSocket): TLSFacts | undefined {
 }
 
 /**
+ * The version of a TLS connection as four hexadecimal digits, `0304` for TLS 1.3: for `tlsVersion` at both ends (XEP-0515 §4.1).
+ *
+ * @param socket after `secureConnect` (client) or `secureConnection` (server).
+ * @returns `undefined` when the socket is destroyed, and for a version nobody knows here.
+ */
+export function tlsVersion(socket: TLSSocket): string | undefined {
+  return VERSION_NUMBERS.get(socket.getProtocol());
+}
+
+/** RFC 8446 §4.2.1, appendix D. */
+const VERSION_NUMBERS: ReadonlyMap<string | null, string> = new Map([
+  ["TLSv1.3", "0304"],
+  ["TLSv1.2", "0303"],
+  ["TLSv1.1", "0302"],
+  ["TLSv1", "0301"],
+]);
+
+/**
  * How strong the encryption of a TLS connection is, in bits: for `ServerConnection.externalSsf`, and so for `minSsf`.
  *
  * @param socket after `secureConnect` (client) or `secureConnection` (server).

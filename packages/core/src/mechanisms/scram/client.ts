@@ -31,6 +31,7 @@ export async function* scramClient(
   const serverFirst = ctx.text(yield ctx.bytes(header + bare));
   const first = parseServerFirst(serverFirst);
   checkServerFirst(ctx, first, nonce);
+  await ctx.settings.downgradeProtection?.verify(ctx, digest, serverFirst); // R-SSDP-03, R-TDP-02
   const keys = await findKeys(ctx, hash, given, first);
 
   const bindingInput = binding ? concatBytes(ctx.bytes(header), binding.data) : ctx.bytes(header); // RFC 5802 §6

@@ -99,7 +99,7 @@ export function parseServerFinal(text: string): Uint8Array {
 function serverAttributesOf(text: string): string[] {
   const parts = attributesOf(text);
   const has = (letter: string) => parts.some((part) => part.startsWith(letter));
-  if (has("e") && has("v")) throw malformed("both a signature and an error"); // R-SCRAM-21
+  if (has("e") && has("v")) throw malformed("an attribute too many"); // R-SCRAM-21
   if (!parts[0]?.startsWith("e")) return parts;
   const error = take(parts, 0, "e");
   const known = /^[a-z-]{1,40}$/.test(error) ? error : "other-error";
