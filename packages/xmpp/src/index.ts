@@ -39,6 +39,13 @@ export {
   NS_TLS,
 } from "./namespaces.js";
 export { type ElementPairEnd, type ElementPairOptions, elementPair } from "./pair.js";
+export {
+  type ScramUpgradeOptions,
+  type ScramUpgradeTaskOptions,
+  scramUpgrade,
+  scramUpgradeTasks,
+  type UpgradeCredentials,
+} from "./sasl2/upgrade.js";
 export { type ServedSession, type ServeOptions, serve, type XMPPServeOutcome } from "./server.js";
 export { ClientStream, type ClientStreamOptions, type ClientStreamParts } from "./stream/client-stream.js";
 export {
