@@ -47,7 +47,7 @@ describe.each(rows)("%s from %o: %s", (kind, given, enough) => {
     ["a promise of another realm", () => runInNewContext("Promise.resolve(given)", { given }) as Promise<Credentials>],
   ];
   test.each(providers)("by %s", async (_, provider) => {
-    const asked = async () => provide(provider, request(kind), {});
+    const asked = async () => provide(provider, request(kind), { needs: kind });
     if (enough) expect(await asked()).toBe(given);
     else expect(await codeOf(asked())).toBe("no-credentials");
   });
@@ -59,18 +59,18 @@ describe.each(rows)("%s from %o: %s", (kind, given, enough) => {
 
 test("a provider may refuse", async () => {
   for (const provider of [() => undefined, async () => undefined]) {
-    expect(await codeOf((async () => provide(provider, request("token"), {}))())).toBe("no-credentials");
+    expect(await codeOf((async () => provide(provider, request("token"), { needs: "token" }))())).toBe("no-credentials");
   }
 });
 
 test("a provider is asked once, for one kind, by name", async () => {
   const provider = vi.fn(() => ({ token: "x" }));
-  await provide(provider, request("token"), {});
+  await provide(provider, request("token"), { needs: "token" });
   expect(provider.mock.calls).toEqual([[request("token")]]);
 });
 
 test("R-GEN-30 a failure does not repeat what was given", async () => {
-  const asked = async () => provide({ password: "tanstaaftanstaaf" }, request("password"), {});
+  const asked = async () => provide({ password: "tanstaaftanstaaf" }, request("password"), { needs: "password" });
   await expect(asked()).rejects.toThrow(expect.not.stringContaining("tanstaaf") as never);
 });
 
@@ -78,11 +78,11 @@ test("R-PLAIN-05 acting as somebody else needs a mechanism that can say so", asy
   const given = { username: "tim", password: "x", authzid: "ursel" };
   expect(missing(given, { needs: "password" })).toBe("it cannot act as somebody else");
   expect(missing(given, { needs: "password", authzid: true })).toBeUndefined();
-  expect(await codeOf(provide(() => given, request("password"), {}))).toBe("no-credentials");
+  expect(await codeOf(provide(() => given, request("password"), { needs: "password" }))).toBe("no-credentials");
 });
 
 test("a provider that fails is a temporary fault, with its cause", async () => {
   const cause = new TypeError("fetch failed");
-  const failing = provide(() => Promise.reject(cause), request("token"), {});
+  const failing = provide(() => Promise.reject(cause), request("token"), { needs: "token" });
   await expect(failing).rejects.toMatchObject({ code: "temporary", cause });
 });

@@ -135,7 +135,7 @@ export function missing(given: Credentials, { needs, authzid }: Asking): string 
 /**
  * Asks the provider.
  *
- * @param info of the mechanism that asks; without `needs` the request's kind is one of ours.
+ * @param info of the mechanism that asks, with what it needs now.
  * @throws {SASLFailure} `no-credentials` when it refuses or leaves out what is needed; `temporary` when it fails.
  */
 export async function provide(
@@ -143,14 +143,13 @@ export async function provide(
   request: CredentialRequest,
   info: Asking,
 ): Promise<Credentials> {
-  const { needs = request.kind as CredentialKind, authzid } = info;
   let given: Credentials | undefined;
   try {
     given = typeof provider === "function" ? await provider(request) : provider;
   } catch (error) {
     throw asSASLError(error, "temporary", "the credential provider failed");
   }
-  const lack = given ? missing(given, { needs, authzid }) : "the provider refused";
+  const lack = given ? missing(given, info) : "the provider refused";
   if (lack) throw new SASLFailure("no-credentials", `${request.mechanism}: ${lack}`);
   return given as Credentials;
 }
