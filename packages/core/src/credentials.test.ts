@@ -59,7 +59,9 @@ describe.each(rows)("%s from %o: %s", (kind, given, enough) => {
 
 test("a provider may refuse", async () => {
   for (const provider of [() => undefined, async () => undefined]) {
-    expect(await codeOf((async () => provide(provider, request("token"), { needs: "token" }))())).toBe("no-credentials");
+    expect(await codeOf((async () => provide(provider, request("token"), { needs: "token" }))())).toBe(
+      "no-credentials",
+    );
   }
 });
 
