@@ -28,17 +28,67 @@ export {
 } from "./jid.js";
 export { type LtxElement, type LtxElementClass, ltxAdapter } from "./ltx.js";
 export {
+  NS_BIND2,
   NS_BINDING_TYPES,
+  NS_CARBONS,
   NS_CLIENT,
+  NS_CSI,
   NS_FAST,
   NS_FRAMING,
+  NS_MAM,
   NS_SASL,
   NS_SASL2,
+  NS_SM,
+  NS_STANZAS,
   NS_STREAM,
   NS_STREAM_ERRORS,
   NS_TLS,
 } from "./namespaces.js";
 export { type ElementPairEnd, type ElementPairOptions, elementPair } from "./pair.js";
+export {
+  type Bind2Options,
+  type BindAnswers,
+  type BindFeature,
+  type Bound,
+  bind2,
+} from "./sasl2/bind2.js";
+export {
+  type Bind2ServerOptions,
+  type BoundSession,
+  bind2Server,
+  type ServerBindFeature,
+} from "./sasl2/bind2-server.js";
+export type { StanzaCondition } from "./sasl2/children.js";
+export { type ResourceRule, randomResources, stableResources } from "./sasl2/resource.js";
+export {
+  type ArchiveEnd,
+  type ArchiveRange,
+  archiveRange,
+  archiveRangeServer,
+  beginAs,
+  type ClientState,
+  carbonsServer,
+  clientStateServer,
+  enableCarbons,
+} from "./sasl2/session-features.js";
+export {
+  type EnableOptions,
+  enableStreamManagement,
+  type Resumable,
+  type Resumption,
+  resume,
+  type StreamManagement,
+} from "./sasl2/stream-management.js";
+export {
+  type EnabledSession,
+  type EnableRequest,
+  type NotManaged,
+  type ResumedSession,
+  type ResumeServerOptions,
+  resumeServer,
+  type StreamManagementServerOptions,
+  streamManagementServer,
+} from "./sasl2/stream-management-server.js";
 export {
   type ScramUpgradeOptions,
   type ScramUpgradeTaskOptions,
