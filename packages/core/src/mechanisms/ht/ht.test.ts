@@ -411,6 +411,19 @@ describe("tokens of a server", () => {
     expect(await tokens.rotate("tim", first?.id as string)).toBeUndefined();
   });
 
+  test("a successor can be for another mechanism, and the old one works until it was used", async () => {
+    const { accounts, tokens } = keeper();
+    const first = await tokens.issue("tim", { mechanism, client });
+    const bound = await tokens.rotate("tim", first?.id as string, "HT-SHA-256-EXPR");
+    expect(bound).toMatchObject({ mechanism: "HT-SHA-256-EXPR", client });
+    expect(await login(accounts, tokens, first?.token as string)).toBe(first?.id);
+    expect(await tokens.redeem("tim", bound?.id as string)).toBe(true);
+    expect((await tokens.list("tim")).map((each) => each.id)).toEqual([bound?.id]);
+    await expect(tokens.rotate("tim", bound?.id as string, "no name")).rejects.toMatchObject({
+      code: "mechanism-unsupported",
+    });
+  });
+
   test("a new token after another login takes the place of the client's older ones", async () => {
     const { tokens } = keeper();
     await tokens.issue("tim", { mechanism, client });

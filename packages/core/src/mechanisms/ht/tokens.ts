@@ -92,8 +92,12 @@ export interface TokenKeeper {
    * @returns false when the token must not be used like this: it is gone, expired, or its count is one that was there already.
    */
   redeem(name: string, id: string, use?: TokenUse): Promise<boolean>;
-  /** Makes a successor. The token itself works until the successor was used, should that never arrive (XEP-0484 §3.5). */
-  rotate(name: string, id: string): Promise<IssuedToken | undefined>;
+  /**
+   * Makes a successor. The token itself works until the successor was used, should that never arrive (XEP-0484 §3.5).
+   *
+   * @param mechanism what the successor is to work with. Default: the same.
+   */
+  rotate(name: string, id: string, mechanism?: string): Promise<IssuedToken | undefined>;
   /** Takes away one token, those of a client, or all. @returns how many there were. */
   revoke(name: string, which?: { readonly id: string } | { readonly client: string }): Promise<number>;
   /** What there is, without secrets. */
@@ -203,10 +207,11 @@ export function tokenKeeper(options: TokenKeeperOptions): TokenKeeper {
       return accepted === true;
     },
 
-    async rotate(name, id) {
+    async rotate(name, id, mechanism) {
       const known = (await list(name)).find((each) => each.id === id);
       if (known === undefined) return undefined;
-      const { made, kept } = await make(name, known);
+      const { client } = known;
+      const { made, kept } = await make(name, { client, mechanism: mechanism ?? known.mechanism });
       return change(name, (live) => {
         const used = live.find((each) => each.id === id);
         if (used === undefined) return { answer: undefined };
