@@ -16,9 +16,9 @@ export interface Discovery {
   readonly initialResponse: true;
   /** STARTTLS offer; `undefined` when there is none (RFC 6120 §5.4.1). */
   readonly startTLS: "required" | "optional" | undefined;
-  /** True when the server also offers SASL2 (XEP-0388), which this package does not speak. */
+  /** True when the server also offers SASL2 (XEP-0388): `discoverSASL2` says with what, `sasl2` takes it. */
   readonly sasl2: boolean;
-  /** True when the server also offers FAST tokens (XEP-0484), which this package does not speak. */
+  /** True when the server also offers FAST tokens (XEP-0484), within SASL2. */
   readonly fast: boolean;
 }
 

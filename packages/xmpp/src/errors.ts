@@ -82,7 +82,9 @@ export function conditionFor(code: SASLErrorCode): FailureCondition {
  * @returns an error to throw, with an {@link XMPPFailure} in `opaqueError`.
  */
 export function parseFailure<E>(element: E, adapter: XMLAdapter<E>): SASLFailure | AuthenticationFailure {
-  const children = elementsIn(adapter, element).filter((child) => adapter.namespace(child) === NS_SASL);
+  // SASL2 keeps the conditions where they were, and has the text in its own namespace (XEP-0388 §2.6.2).
+  const home = [NS_SASL, adapter.namespace(element)];
+  const children = elementsIn(adapter, element).filter((child) => home.includes(adapter.namespace(child)));
   const names = children.map((child) => adapter.name(child));
   // RFC 6120 §6.5: one defined condition; an application-specific one is in another namespace.
   const known = names.find((name) => codes.has(name));
@@ -104,6 +106,8 @@ export interface FormatFailureOptions {
   readonly text?: string | undefined;
   /** Language of the text, as in `xml:lang`. */
   readonly lang?: string | undefined;
+  /** Namespace of the failure itself and of its text: {@link NS_SASL} (default) or that of SASL2. */
+  readonly namespace?: string | undefined;
 }
 
 /** The `failure` element for an error: its condition, and `text` where the error or the options have one. No mechanism data (R-GEN-17). */
@@ -114,6 +118,7 @@ export function formatFailure<E>(
 ): E {
   const children: E[] = [adapter.create(conditionFor(error.code), NS_SASL)];
   const text = options.text ?? error.text;
-  if (text) children.push(adapter.create("text", NS_SASL, options.lang ? { "xml:lang": options.lang } : {}, [text]));
-  return adapter.create("failure", NS_SASL, {}, children);
+  const { lang, namespace = NS_SASL } = options;
+  if (text) children.push(adapter.create("text", namespace, lang ? { "xml:lang": lang } : {}, [text]));
+  return adapter.create("failure", namespace, {}, children);
 }

@@ -5,7 +5,13 @@
  * @module
  */
 export { AuthenticationFailure, isSASLError, type SASLErrorCode, SASLFailure, type ServeOutcome } from "sasl-core";
-export { authenticate } from "./authenticate.js";
+export {
+  authenticate,
+  type InlineResults,
+  type SASL2Profile,
+  type XMPPAuthenticateOptions,
+  type XMPPAuthenticationResult,
+} from "./authenticate.js";
 export { SASLClient, type SASLClientOptions } from "./client.js";
 export { type AnnounceOptions, announce, type Discovery, discover } from "./discovery.js";
 export { type DOMDocumentLike, type DOMElementLike, type DOMNodeLike, domAdapter } from "./dom.js";
@@ -45,6 +51,7 @@ export {
   NS_TLS,
 } from "./namespaces.js";
 export { type ElementPairEnd, type ElementPairOptions, elementPair } from "./pair.js";
+export { type SASL2Options, sasl2 } from "./sasl2/authenticate.js";
 export {
   type Bind2Options,
   type BindAnswers,
@@ -59,7 +66,26 @@ export {
   type ServerBindFeature,
 } from "./sasl2/bind2-server.js";
 export type { StanzaCondition } from "./sasl2/children.js";
+export { type OfferedTasks, SASL2Client, type SASL2ClientOptions, type TaskReply } from "./sasl2/client.js";
+export type {
+  ClientAbout,
+  ClientBefore,
+  ClientInline,
+  ClientTask,
+  ServerAbout,
+  ServerInline,
+  ServerSuccess,
+  ServerTask,
+  TaskConversation,
+  UserAgent,
+} from "./sasl2/contract.js";
+export { discoverSASL2, type SASL2Discovery } from "./sasl2/discovery.js";
+export type { SASL2ServeOutcome } from "./sasl2/exchange.js";
+export { type Fast, type FastOptions, type FastResult, fast } from "./sasl2/fast.js";
+export { type FastServerOptions, fastServer, type TokenLogin } from "./sasl2/fast-server.js";
+export { type FastToken, type FastTokenStore, memoryFastTokens } from "./sasl2/fast-store.js";
 export { type ResourceRule, randomResources, stableResources } from "./sasl2/resource.js";
+export { type SASL2ServerOptions, SASL2Stream, type SASL2StreamFacts } from "./sasl2/server.js";
 export {
   type ArchiveEnd,
   type ArchiveRange,
@@ -96,6 +122,7 @@ export {
   scramUpgradeTasks,
   type UpgradeCredentials,
 } from "./sasl2/upgrade.js";
+export { newUserAgentId } from "./sasl2/user-agent.js";
 export { type ServedSession, type ServeOptions, serve, type XMPPServeOutcome } from "./server.js";
 export { ClientStream, type ClientStreamOptions, type ClientStreamParts } from "./stream/client-stream.js";
 export {

@@ -18,9 +18,9 @@ export const NS_CLIENT = "jabber:client";
 export const NS_FRAMING = "urn:ietf:params:xml:ns:xmpp-framing";
 /** Channel-binding types a server supports (XEP-0440). */
 export const NS_BINDING_TYPES = "urn:xmpp:sasl-cb:0";
-/** SASL2 (XEP-0388); looked for, not spoken here. */
+/** SASL2 (XEP-0388). */
 export const NS_SASL2 = "urn:xmpp:sasl:2";
-/** FAST (XEP-0484); looked for, not spoken here. */
+/** Tokens for the next login (XEP-0484). */
 export const NS_FAST = "urn:xmpp:fast:0";
 /** Announcing and asking for upgrade tasks (XEP-0480 §2). */
 export const NS_UPGRADE = "urn:xmpp:sasl:upgrade:0";

@@ -137,26 +137,31 @@ async function take<E>(
 class Overlong extends SASLFailure {}
 
 function payloadIn<E>(adapter: XMLAdapter<E>, element: E, maxBytes: number): Uint8Array | undefined {
+  return clientMade(() => readPayload(adapter, element, maxBytes));
+}
+
+/** Reads what a client has sent: what is too long there is its own mistake. @internal */
+export function clientMade<T>(read: () => T): T {
   try {
-    return readPayload(adapter, element, maxBytes);
+    return read();
   } catch (error) {
     if (isSASLError(error) && error.code === "limit-exceeded") throw new Overlong("limit-exceeded", error.message);
     throw error;
   }
 }
 
-/** What the client is told in place of an error. */
-function answerable(error: SASLFailure | AuthenticationFailure): SASLFailure | AuthenticationFailure {
+/** What the client is told in place of an error. @internal */
+export function answerable(error: SASLFailure | AuthenticationFailure): SASLFailure | AuthenticationFailure {
   return error instanceof Overlong ? new SASLFailure("malformed-message", error.message) : error;
 }
 
-/** The exchange is over whatever the session thinks of it. */
-async function giveUp(session: ServedSession, reason: SASLFailure | AuthenticationFailure): Promise<void> {
+/** The exchange is over whatever the session thinks of it. @internal */
+export async function giveUp(session: ServedSession, reason: SASLFailure | AuthenticationFailure): Promise<void> {
   await session.abort(reason as SASLFailure).catch(() => {});
 }
 
-/** Why a stream ended, for the log. */
-function reasonOf(lost: unknown): SASLFailure {
+/** Why a stream ended, for the log. @internal */
+export function reasonOf(lost: unknown): SASLFailure {
   if (isSASLError(lost)) return lost as SASLFailure;
   if (!(lost instanceof StreamViolation))
     return new SASLFailure("connection-lost", "the stream is lost", { cause: lost });

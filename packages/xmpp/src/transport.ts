@@ -12,6 +12,8 @@ export interface ElementTransport<E> {
   readonly adapter: XMLAdapter<E>;
   /** True when the stream below has confidentiality from TLS or an equal layer. */
   readonly secure: boolean;
+  /** The `from` that this end sent in the header of the stream as it is now; without it there is no SASL2 (XEP-0388 §2.1). */
+  readonly from?: string | undefined;
   /** What this connection can be bound to. */
   readonly channelBinding?: ChannelBinding | undefined;
   /**
@@ -20,6 +22,8 @@ export interface ElementTransport<E> {
    * Left out where there can be none, as over WebSocket; then none is agreed on.
    */
   readonly protect?: ((layer: SecurityLayer) => void) | undefined;
+  /** Told after SASL2 has succeeded: features follow in this stream, without a new header (XEP-0388 §2.6.1). */
+  readonly proceed?: (() => void) | undefined;
   /** Sends one child element of the stream. */
   send(element: E): void | Promise<void>;
   /**

@@ -99,7 +99,11 @@ export class WebSocketFraming<E> implements Framing<E> {
 
   /** Nothing to forget: each message stands alone (RFC 7395 §3.7). */
   restart(authenticated = false): void {
-    if (authenticated) this.#maxLength = this.#options.maxAuthenticatedLength ?? authenticatedXMLLimits.maxElementBytes;
+    if (authenticated) this.proceed();
+  }
+
+  proceed(): void {
+    this.#maxLength = this.#options.maxAuthenticatedLength ?? authenticatedXMLLimits.maxElementBytes;
   }
 
   discard(): boolean {

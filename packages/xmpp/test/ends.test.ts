@@ -55,6 +55,7 @@ async function play(
     {
       server: saslServer({ onOutcome: (event) => void events.push(event), ...sasl }),
       hosts: ["localhost"],
+      sasl2: false,
       onEnd: (end) => void ends.push(end),
       ...options,
     },

@@ -40,7 +40,7 @@ describe("client and listener over loopback", () => {
       bindingTypes: ["tls-exporter", "tls-server-end-point"],
       initialResponse: true,
       startTLS: undefined,
-      sasl2: false,
+      sasl2: true,
       fast: false,
     });
     const secondId = stream.id;

@@ -118,7 +118,15 @@ export class SocketFraming<E> implements Framing<E> {
   }
 
   restart(authenticated = false): void {
-    this.#reader?.restart(authenticated ? { ...authenticatedXMLLimits, ...this.#limits.authenticatedLimits } : {});
+    this.#reader?.restart(authenticated ? this.#wider : {});
+  }
+
+  proceed(): void {
+    this.#reader?.limit(this.#wider);
+  }
+
+  get #wider(): Partial<XMLLimits> {
+    return { ...authenticatedXMLLimits, ...this.#limits.authenticatedLimits };
   }
 
   discard(): boolean {

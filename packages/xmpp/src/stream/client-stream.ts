@@ -45,7 +45,10 @@ export class ClientStream<E> implements ElementTransport<E> {
   #channelBinding: ChannelBinding | undefined;
   #id: string | undefined;
   #features: E | undefined;
+  #from: string | undefined;
   #opened = false;
+  /** SASL2 has succeeded: features come next, and no header. */
+  #proceeding = false;
   #closed = false;
   #layered = false;
 
@@ -66,6 +69,18 @@ export class ClientStream<E> implements ElementTransport<E> {
 
   get channelBinding(): ChannelBinding | undefined {
     return this.#channelBinding;
+  }
+
+  /** What the header of the stream as it is now said; `undefined` in a stream that is not protected. */
+  get from(): string | undefined {
+    return this.#from;
+  }
+
+  /** For `authenticate`: SASL2 has succeeded, and `restart` reads the features that follow. */
+  proceed(): void {
+    this.#proceeding = true;
+    this.#features = undefined; // R-XMPP-11
+    this.parts.framing.proceed?.();
   }
 
   /** For `authenticate`: puts a security layer under the stream, once. `undefined` where the connection cannot carry one. */
@@ -101,8 +116,17 @@ export class ClientStream<E> implements ElementTransport<E> {
     return this.timed(() => this.#open());
   }
 
-  /** Starts the stream anew after authentication (RFC 6120 §6.4.6); everything announced before is forgotten. */
+  /**
+   * Goes on after authentication: with a new header (RFC 6120 §6.4.6) or, after SASL2, in the stream as it is (XEP-0388
+   * §2.6.1). Everything announced before is forgotten.
+   *
+   * @returns the new `features`.
+   */
   restart(): Promise<E> {
+    if (this.#proceeding) {
+      this.#proceeding = false;
+      return this.timed(() => this.#readFeatures());
+    }
     this.parts.framing.restart(true);
     return this.open();
   }
@@ -137,7 +161,8 @@ export class ClientStream<E> implements ElementTransport<E> {
     const { domain, from, lang } = this.options;
     this.#features = undefined; // R-XMPP-11
     const attributes: Record<string, string> = { to: domain, version: "1.0" };
-    if (from !== undefined && this.#secure) attributes.from = from;
+    this.#from = this.#secure ? from : undefined;
+    if (this.#from !== undefined) attributes.from = this.#from;
     if (lang !== undefined) attributes["xml:lang"] = lang;
     this.parts.framing.open(attributes);
     this.#opened = true;
@@ -145,6 +170,10 @@ export class ClientStream<E> implements ElementTransport<E> {
     if (event.type !== "open") throw this.#unexpected("something else than a stream header");
     this.#checkHeader(event.header.objection, event.header.attributes);
     this.#id = event.header.attributes.id;
+    return this.#readFeatures();
+  }
+
+  async #readFeatures(): Promise<E> {
     const features = await this.receive();
     if (!isElement(this.adapter, features, "features", NS_STREAM)) {
       throw this.#unexpected("something else than stream features");

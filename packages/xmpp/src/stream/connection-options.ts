@@ -5,6 +5,8 @@
  */
 import type { SASLErrorCode, SASLServer, ServerConnection, ServerResult } from "sasl-core";
 import type { XMLAdapter } from "../element.js";
+import type { UserAgent } from "../sasl2/contract.js";
+import type { SASL2ServerOptions } from "../sasl2/server.js";
 import type { StreamCondition } from "./conditions.js";
 import type { Framing } from "./framing.js";
 
@@ -48,9 +50,18 @@ export interface XMPPConnectionOptions<E> {
   readonly idleTimeoutMs?: number | undefined;
   /** Longest SASL message, in octets after base64. Default 65536. */
   readonly maxMessageBytes?: number | undefined;
-  /** Children of the features of an authenticated stream. Default none. */
+  /**
+   * SASL2 beside SASL1 (XEP-0388), on protected streams: with inline features and tasks, without any by default. `false`:
+   * SASL1 alone, which knows neither. Whoever has a task to do is turned down in SASL1.
+   */
+  readonly sasl2?: SASL2ServerOptions | false | undefined;
+  /** Children of the features of an authenticated stream, told which resource is bound already. Default none. */
   readonly features?:
-    | ((result: ServerResult, adapter: XMLAdapter<E>) => readonly E[] | Promise<readonly E[]>)
+    | ((
+        result: ServerResult,
+        adapter: XMLAdapter<E>,
+        resource: string | undefined,
+      ) => readonly E[] | Promise<readonly E[]>)
     | undefined;
   /** Takes over an authenticated stream, after its features. The stream is closed when it returns. */
   readonly onAuthenticated?: ((stream: AuthenticatedStream<E>) => void | Promise<void>) | undefined;
@@ -87,6 +98,12 @@ export interface AuthenticatedStream<E> {
   readonly jid: string;
   /** Domain the client connected to. */
   readonly host: string;
+  /** How it logged in: RFC 6120 §6, or XEP-0388. */
+  readonly profile: "sasl1" | "sasl2";
+  /** What an inline feature bound; `undefined` before a resource is bound. */
+  readonly resource: string | undefined;
+  /** What the client said of itself, with SASL2. Not for other entities (R-SA2-07). */
+  readonly userAgent: UserAgent;
   send(element: E): Promise<void>;
   /** The next element; `undefined` when the stream or the connection has ended. Called once at a time. */
   receive(): Promise<E | undefined>;

@@ -50,6 +50,7 @@ async function talk(words: readonly (string | Uint8Array)[], { parts, options, s
     { framing, adapter: ltxKit.adapter, serialize: String, secure: true, ...parts },
     {
       server: saslServer(sasl),
+      sasl2: false,
       hosts: ["localhost", "other.example"],
       onAuthenticated: echo,
       onError: (error) => errors.push(error),

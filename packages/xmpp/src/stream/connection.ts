@@ -19,7 +19,10 @@ import { announce } from "../discovery.js";
 import { type Attributes, isElement } from "../element.js";
 import { formatFailure } from "../errors.js";
 import { formatJid, normalizeDomain, parseJid } from "../jid.js";
-import { NS_SASL, NS_STREAM, NS_TLS } from "../namespaces.js";
+import { NS_SASL, NS_SASL2, NS_STREAM, NS_TLS } from "../namespaces.js";
+import type { UserAgent } from "../sasl2/contract.js";
+import { bareJidOf, type SASL2ServeOutcome } from "../sasl2/exchange.js";
+import { SASL2Stream } from "../sasl2/server.js";
 import { serve, type XMPPServeOutcome } from "../server.js";
 import type { ElementTransport } from "../transport.js";
 import { failureOf, formatStreamError, isStreamError, type StreamCondition, StreamViolation } from "./conditions.js";
@@ -38,6 +41,10 @@ export class XMPPConnection<E> {
   #channel: SecuredChannel;
   #session: SASLServerSession | undefined;
   #result: ServerResult | undefined;
+  /** SASL2 in the stream as it is now; `undefined` where it is not spoken. */
+  #sasl2: SASL2Stream<E> | undefined;
+  /** What came with a login by SASL2. */
+  #login: { readonly resource: string | undefined; readonly userAgent: UserAgent } | undefined;
   #host: string | undefined;
   #failures = 0;
   #headerSent = false;
@@ -135,7 +142,13 @@ export class XMPPConnection<E> {
       const namespace = adapter.namespace(element);
       if (namespace === NS_TLS) {
         if (!(await this.#startTLS(element)) || !(await this.#openStream())) return false;
+      } else if (namespace === NS_SASL2 && this.#sasl2 !== undefined) {
+        if (!(await this.#authenticate2(this.#sasl2, element))) continue;
+        framing.proceed?.();
+        await this.#sendFeatures(); // R-SA2-11
+        return true;
       } else if (namespace === NS_SASL) {
+        if (this.#sasl2?.over) throw new StreamViolation("policy-violation", "SASL after a continue");
         if (!(await this.#authenticate(element))) continue;
         this.#headerSent = false;
         framing.restart(true); // R-XMPP-11
@@ -169,8 +182,17 @@ export class XMPPConnection<E> {
     }
     this.#host = host;
     this.#checkFrom(attributes);
+    this.#beginSASL2(host, attributes.from);
     await this.#sendFeatures();
     return true;
+  }
+
+  #beginSASL2(host: string, from: string | undefined): void {
+    const { sasl2 } = this.#options;
+    const { adapter } = this.#parts;
+    const bindingTypes = this.#channel.channelBinding?.types;
+    this.#sasl2 =
+      sasl2 === false || this.#result ? undefined : new SASL2Stream({ adapter, host, from, bindingTypes }, sasl2);
   }
 
   /** RFC 6120 §4.9.3.9: after authentication the client is who it authenticated as. */
@@ -184,9 +206,7 @@ export class XMPPConnection<E> {
   }
 
   #jid(): string {
-    const { authzid } = this.#result as ServerResult;
-    const jid = parseJid(authzid.includes("@") ? authzid : `${authzid}@${this.#host}`);
-    return jid ? formatJid({ local: jid.local, domain: jid.domain }) : `${authzid}@${this.#host}`;
+    return bareJidOf((this.#result as ServerResult).authzid, this.#host as string);
   }
 
   #sendHeader(from: string, to?: string): void {
@@ -197,14 +217,16 @@ export class XMPPConnection<E> {
 
   async #sendFeatures(): Promise<void> {
     const { adapter, serialize, framing } = this.#parts;
-    const children = this.#result ? ((await this.#options.features?.(this.#result, adapter)) ?? []) : this.#offers();
+    const children = this.#result
+      ? ((await this.#options.features?.(this.#result, adapter, this.#login?.resource)) ?? [])
+      : await this.#offers();
     // RFC 6120 §4.8.5: the prefix is expected to be this one.
     await framing.write(
       `<stream:features xmlns:stream='${NS_STREAM}'>${children.map(serialize).join("")}</stream:features>`,
     );
   }
 
-  #offers(): readonly E[] {
+  async #offers(): Promise<readonly E[]> {
     const { adapter, startTLS } = this.#parts;
     const offers: E[] = [];
     if (startTLS && !this.#secure) {
@@ -212,7 +234,10 @@ export class XMPPConnection<E> {
     }
     if (this.#tlsFirst) return offers; // R-XMPP-01
     const mechanisms = this.#options.server.mechanisms(this.#connection);
-    return [...offers, ...announce(mechanisms, adapter, { bindingTypes: this.#channel.channelBinding?.types })];
+    const sasl2 = (await this.#sasl2?.announce(mechanisms)) ?? [];
+    const others = mechanisms.filter((name) => !this.#sasl2?.reserves(name));
+    offers.push(...announce(others, adapter, { bindingTypes: this.#channel.channelBinding?.types }));
+    return this.#secure ? [...offers, ...sasl2] : offers; // R-SA2-01
   }
 
   get #tlsFirst(): boolean {
@@ -222,7 +247,7 @@ export class XMPPConnection<E> {
   get #connection(): ServerConnection {
     const { channelBinding, external, externalSsf, policy, remote = this.#parts.remote } = this.#channel;
     const [secure, host, layers] = [this.#secure, this.#host, this.#parts.framing.protect !== undefined];
-    const admit = (result: ServerResult) => this.#admit(result);
+    const admit: ServerConnection["admit"] = (result, data) => this.#admit(result, data);
     return { secure, host, channelBinding, external, externalSsf, layers, policy, remote, admit, successData: true };
   }
 
@@ -269,23 +294,51 @@ export class XMPPConnection<E> {
     }
     this.#session ??= server.session(this.#connection);
     const session = this.#session;
-    const outcome = await serve(this.#transport(), session, element, { maxMessageBytes });
+    const { adapter } = this.#parts;
+    const mechanism = adapter.attribute(element, "mechanism") ?? "";
+    if (isElement(adapter, element, "auth", NS_SASL) && this.#sasl2?.reserves(mechanism)) {
+      const error = new SASLFailure("mechanism-unsupported", "a mechanism of an inline feature");
+      session.refuse(mechanism, error);
+      await this.#send(formatFailure(error, adapter));
+      return { ok: false, error };
+    }
+    const outcome = await serve(this.#transport(NS_SASL), session, element, { maxMessageBytes });
     if (outcome.ok) this.#result = session.result;
     return outcome;
+  }
+
+  /** One exchange with SASL2. @returns whether the client is authenticated now. */
+  async #authenticate2(stream: SASL2Stream<E>, element: E): Promise<boolean> {
+    const { server, maxMessageBytes, maxAttempts = DEFAULT_ATTEMPTS } = this.#options;
+    this.#session ??= server.session(this.#connection);
+    const session = this.#session;
+    const outcome: SASL2ServeOutcome = await stream.serve(this.#transport(NS_SASL2), session, element, {
+      maxMessageBytes,
+    });
+    if (outcome.ok) {
+      const { resource, userAgent } = outcome;
+      this.#result = session.result;
+      this.#login = { resource, userAgent };
+    } else if (++this.#failures >= maxAttempts) {
+      throw new StreamViolation("policy-violation", "too many attempts to authenticate");
+    }
+    return outcome.ok;
   }
 
   /**
    * An account of this stream's host, or none (R-XMPP-18). Names are local parts (`bareJid`), or whole JIDs where accounts
    * of several hosts are held apart.
    */
-  #admit({ authzid }: ServerResult): void {
+  #admit(result: ServerResult, data: Uint8Array | undefined): Promise<void> | undefined {
+    const { authzid } = result;
     if (authzid.includes("@") && parseJid(authzid)?.domain !== normalizeDomain(this.#host as string)) {
       throw saslError("authorization-refused", "an account of another host");
     }
+    return this.#sasl2?.admit(result, data);
   }
 
-  /** The stream during an exchange: SASL elements and nothing else. */
-  #transport(): ElementTransport<E> {
+  /** The stream during an exchange: elements of its namespace and nothing else. */
+  #transport(namespace: string): ElementTransport<E> {
     const { adapter, framing } = this.#parts;
     return {
       adapter,
@@ -295,8 +348,8 @@ export class XMPPConnection<E> {
       receive: async () => {
         const event = await framing.next();
         if (event.type === "close") throw new SASLFailure("connection-lost", "the client closed the stream");
-        if (event.type === "element" && adapter.namespace(event.element) === NS_SASL) return event.element;
-        throw new StreamViolation("not-authorized", "an element before authentication"); // R-XMPP-13
+        if (event.type === "element" && adapter.namespace(event.element) === namespace) return event.element;
+        throw new StreamViolation("not-authorized", "an element before authentication"); // R-XMPP-13, R-SA2-08
       },
     };
   }
@@ -319,6 +372,9 @@ export class XMPPConnection<E> {
       result: this.#result as ServerResult,
       jid: this.#jid(),
       host: this.#host as string,
+      profile: this.#login ? "sasl2" : "sasl1",
+      resource: this.#login?.resource,
+      userAgent: this.#login?.userAgent ?? {},
       send: (element) => this.#send(element),
       receive: () => this.#receive(),
       close: (condition, text) => this.#end(condition, text),
@@ -334,8 +390,8 @@ export class XMPPConnection<E> {
       if (event.type === "close") return undefined;
       if (event.type === "open") throw new StreamViolation("bad-format", "a header inside a stream");
       if (isStreamError(event.element, adapter)) return undefined;
-      if (adapter.namespace(event.element) === NS_SASL) {
-        throw new StreamViolation("policy-violation", "SASL after authentication"); // R-XMPP-14
+      if ([NS_SASL, NS_SASL2].includes(adapter.namespace(event.element))) {
+        throw new StreamViolation("policy-violation", "SASL after authentication"); // R-XMPP-14, R-SA2-17
       }
       return event.element;
     } catch (error) {

@@ -42,6 +42,11 @@ export interface Framing<E> {
    * @param authenticated from here on the limits for those who have authenticated hold.
    */
   restart(authenticated?: boolean): void;
+  /**
+   * The stream goes on as it is, and the limits for those who have authenticated hold (XEP-0388 §2.6.1). Left out: those
+   * that hold now go on to hold.
+   */
+  proceed?(): void;
   /** Throws away what was received and not yet reported; false when there was nothing. For STARTTLS (R-XMPP-20). */
   discard(): boolean;
   /**

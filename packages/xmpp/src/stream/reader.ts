@@ -71,11 +71,16 @@ export class XMLStreamReader<E> {
 
   /** The next stream begins here: a header is expected, earlier declarations are forgotten. Other limits may hold in it. */
   restart(limits: Partial<XMLLimits> = {}): void {
-    this.#limits = { ...this.#limits, ...limits };
+    this.limit(limits);
     this.#scope = undefined;
     this.#closed = false;
     this.#restarted = true;
     this.#reset();
+  }
+
+  /** Other limits hold from the next element on, in the same stream. */
+  limit(limits: Partial<XMLLimits>): void {
+    this.#limits = { ...this.#limits, ...limits };
   }
 
   /** Forgets what was received and not reported. */
