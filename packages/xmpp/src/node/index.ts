@@ -5,5 +5,6 @@
  */
 export { parseElement, XMLStreamReader } from "../stream/reader.js";
 export { type ElementCodec, SocketStream, type SocketStreamOptions } from "./client.js";
+export { fastTokenFile } from "./fast-token-file.js";
 export { XMPPListener, type XMPPListenerOptions } from "./server.js";
 export { type FramingLimits, SocketFraming } from "./socket-framing.js";

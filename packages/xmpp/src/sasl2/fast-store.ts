@@ -1,0 +1,54 @@
+/**
+ * Where a client keeps its FAST tokens. Source: XEP-0484 §4.1.
+ *
+ * @module
+ */
+import type { MaybePromise } from "./contract.js";
+
+/** A token of the client's. As secret as a password (R-FAST-13). Plain data: JSON holds all of it. */
+export interface FastToken {
+  /** The one mechanism it works with. */
+  readonly mechanism: string;
+  /** Secret. */
+  readonly token: string;
+  /** Milliseconds since 1970 UTC, from which on it does not work. */
+  readonly expires: number;
+  /** The `id` of the user agent it was issued to; it works with no other (R-FAST-06). */
+  readonly userAgent: string;
+  /** How often it was used: the `count` of the last login with it. */
+  readonly count: number;
+}
+
+/**
+ * Keeps one token for each account. Supplied by the application: a keychain, an IndexedDB, a file; `memoryFastTokens` and
+ * the file of `sasl-xmpp/node` are ready. It stays out of backups and exports (XEP-0484 §4.1). What it throws ends a login.
+ */
+export interface FastTokenStore {
+  /** @param account bare JID. */
+  get(account: string): MaybePromise<FastToken | undefined>;
+  /** @param token in place of what was there; `undefined` removes it. Kept as it is when this resolves. */
+  set(account: string, token: FastToken | undefined): MaybePromise<void>;
+}
+
+/** Tokens for as long as the program runs. */
+export function memoryFastTokens(): FastTokenStore {
+  const tokens = new Map<string, FastToken>();
+  return {
+    get: (account) => tokens.get(account),
+    set(account, token) {
+      if (token) tokens.set(account, token);
+      else tokens.delete(account);
+    },
+  };
+}
+
+/** Whether something read from outside is a token. */
+export function isFastToken(value: unknown): value is FastToken {
+  const { mechanism, token, expires, userAgent, count } = Object(value) as Record<string, unknown>;
+  return (
+    [mechanism, token, userAgent].every((each) => typeof each === "string" && each !== "") &&
+    Number.isFinite(expires) &&
+    Number.isSafeInteger(count) &&
+    (count as number) >= 0
+  );
+}
