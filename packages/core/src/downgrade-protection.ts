@@ -80,6 +80,7 @@ export function downgradeProtection(options: DowngradeProtectionOptions = {}): D
 
     async verify(ctx, digest, serverFirst) {
       const { offered: mechanisms, serverBindingTypes: bindingTypes, tlsVersion } = ctx.settings;
+      if (tlsVersion !== undefined && !isTlsVersion(tlsVersion)) throw new TypeError("tlsVersion is not four digits");
       const attributes = serverFirst.split(","); // every letter once, or they would not have come here
       const said = (letter: string) => attributes.find((each) => each.startsWith(`${letter}=`))?.slice(2);
       const hash = said("h");
@@ -89,7 +90,6 @@ export function downgradeProtection(options: DowngradeProtectionOptions = {}): D
       } else if (hash !== (await announcedHash(ctx, digest, { mechanisms, bindingTypes }))) {
         throw ctx.fail("peer-not-verified", "the server announced other lists than arrived"); // XEP-0474 §6.2
       }
-      if (tlsVersion !== undefined && !isTlsVersion(tlsVersion)) throw new TypeError("tlsVersion is not four digits");
       const version = said("t");
       const sound = version !== undefined && isTlsVersion(version) && version === (tlsVersion ?? version);
       if (!sound && (version !== undefined || requireTlsVersion)) {

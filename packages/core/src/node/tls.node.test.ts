@@ -6,7 +6,7 @@ import { type ConnectionOptions, connect, createServer, type Server, TLSSocket, 
 import { afterEach, describe, expect, test } from "vitest";
 import { loadVectors } from "../../test/vectors.js";
 import type { ChannelBinding } from "../channel-binding.js";
-import { tlsChannelBinding, tlsFacts, tlsStrength } from "./index.js";
+import { tlsChannelBinding, tlsFacts, tlsStrength, tlsVersion } from "./index.js";
 
 const file = (name: string): Buffer => readFileSync(new URL(`../../test/certificates/${name}.pem`, import.meta.url));
 const fingerprint = (name: string, hash: string): string =>
@@ -413,6 +413,34 @@ describe("tlsFacts", () => {
   test("tells a resumed session", async () => {
     const { client } = await (await listen("TLSv1.2")).resumed();
     expect(tlsFacts(client)).toMatchObject({ version: "TLSv1.2", verified: true, resumed: true });
+  });
+});
+
+describe("tlsVersion", () => {
+  for (const [version, digits] of [
+    ["TLSv1.3", "0304"],
+    ["TLSv1.2", "0303"],
+  ] as const) {
+    test(`R-TDP-01 ${version} is ${digits} at both ends, until the socket is gone`, async () => {
+      const { client, server } = await (await listen(version)).pair();
+      expect([tlsVersion(client), tlsVersion(server)]).toEqual([digits, digits]);
+      client.destroy();
+      await once(client, "close");
+      expect(tlsVersion(client)).toBeUndefined();
+    });
+  }
+
+  const others: readonly [version: string | null, digits: string | undefined][] = [
+    ["TLSv1.1", "0302"],
+    ["TLSv1", "0301"],
+    ["TLSv1.4", undefined],
+    ["SSLv3", undefined],
+    ["unknown", undefined],
+    ["constructor", undefined],
+    [null, undefined],
+  ];
+  test.each(others)("R-TDP-01 %s is %s", (version, digits) => {
+    expect(tlsVersion({ getProtocol: () => version } as unknown as TLSSocket)).toBe(digits);
   });
 });
 
