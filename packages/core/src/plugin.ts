@@ -18,6 +18,7 @@ export type {
   TokenVerifier,
 } from "./accounts.js";
 export { secretProperties } from "./accounts.js";
+export { checkBindingOffer } from "./binding-offer.js";
 export type { CanonicalizeRequest, CanonicalizeRole, Canonicalizer } from "./canonicalize.js";
 export type { ChannelBinding, ChannelBindingType } from "./channel-binding.js";
 export { clientMechanism } from "./client.js";

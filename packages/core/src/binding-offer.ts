@@ -1,0 +1,28 @@
+/**
+ * Whether what a server announces about channel binding can be a server's own. Source: XEP-0440 §3.
+ *
+ * @module
+ */
+import { SASLFailure } from "./errors.js";
+
+/**
+ * For bindings whose servers announce types: to be asked before an exchange, with the lists of the profile in use, and not
+ * with those of FAST, whose mechanisms bind without a -PLUS. Not to be asked where policy disables binding.
+ *
+ * - Types without a mechanism that ends in -PLUS: somebody withheld it.
+ * - The other way round, where the profile wants types announced (SASL2): somebody withheld these.
+ *
+ * @param types what was announced; `undefined` when nothing was.
+ * @param expectTypes true for SASL2, false for the classic profile, whose servers need not announce types.
+ * @throws {SASLFailure} `peer-not-verified`.
+ */
+export function checkBindingOffer(
+  mechanisms: readonly string[],
+  types: readonly string[] | undefined,
+  expectTypes: boolean,
+): void {
+  const plus = mechanisms.some((name) => name.endsWith("-PLUS"));
+  if (plus ? expectTypes && !types?.length : types?.length) {
+    throw new SASLFailure("peer-not-verified", "mechanisms and binding types do not fit each other"); // R-CBT-02
+  }
+}
