@@ -118,6 +118,7 @@ export {
   type StreamManagementServerOptions,
   streamManagementServer,
 } from "./sasl2/stream-management-server.js";
+export { type TotpOptions, type TotpRequest, totp } from "./sasl2/totp.js";
 export {
   type ScramUpgradeOptions,
   type ScramUpgradeTaskOptions,
