@@ -84,9 +84,6 @@ export type { SASL2ServeOutcome } from "./sasl2/exchange.js";
 export { type Fast, type FastOptions, type FastResult, fast } from "./sasl2/fast.js";
 export { type FastServerOptions, fastServer, type TokenLogin } from "./sasl2/fast-server.js";
 export { type FastToken, type FastTokenStore, memoryFastTokens } from "./sasl2/fast-store.js";
-export { type Fast, type FastOptions, type FastResult, fast } from "./sasl2/fast.js";
-export { type FastServerOptions, fastServer, type TokenLogin } from "./sasl2/fast-server.js";
-export { type FastToken, type FastTokenStore, memoryFastTokens } from "./sasl2/fast-store.js";
 export { type ResourceRule, randomResources, stableResources } from "./sasl2/resource.js";
 export { type SASL2ServerOptions, SASL2Stream, type SASL2StreamFacts } from "./sasl2/server.js";
 export {
