@@ -15,6 +15,7 @@ import { type Announced, isTlsVersion } from "./internal/announced.js";
 import type { ContextSettings } from "./internal/context.js";
 import { type Limits, limitsFrom } from "./limits.js";
 import { type ExternalIdentity, type Mechanism, noProperties } from "./mechanism.js";
+import { OfferHabits } from "./offer-habits.js";
 import { Watch } from "./patience.js";
 import type { MaybePromise } from "./runtime/contract.js";
 import { ScramHabits } from "./scram-habits.js";
@@ -118,6 +119,13 @@ export interface ServerOptions extends ContextSettings {
    * was tried before and after.
    */
   readonly scramIterations?: number | readonly number[] | undefined;
+  /**
+   * What works for accounts here, one list of mechanism names for each kind of account: with {@link SASLServer.mechanismsFor}
+   * a name nobody has is shown one of them, always the same for a name. A list that is frequent among accounts may be there
+   * several times. Left out: the lists that were seen there so far, and all mechanisms until then, which gives away a name
+   * that was tried before and after a new kind of account was seen.
+   */
+  readonly accountMechanisms?: readonly (readonly string[])[] | undefined;
   /** How fast peers may try; `sasl-throttle` has one. Left out: as fast as they can. */
   readonly throttle?: Throttle | undefined;
   /** Called once for each exchange. What it throws is ignored. */
@@ -174,12 +182,16 @@ export class SASLServer {
   readonly #habits: ScramHabits;
   readonly #watch: Watch;
   readonly #claims: Claims;
+  readonly #offers: OfferHabits;
   readonly #mechanisms: ReadonlyMap<string, Mechanism>;
   /** Stands for all mechanisms when an account is looked up for all of them. */
   #every: Mechanism | undefined;
   readonly #requests = new Map<Mechanism, readonly PropertyName[]>();
 
-  /** @throws {RangeError} for a secret under 16 octets, two mechanisms of one name, a policy with a point that is none. */
+  /**
+   * @throws {RangeError} for a secret under 16 octets, two mechanisms of one name, a policy with a point that is none, an empty
+   *   list in `accountMechanisms`.
+   */
   constructor(options: ServerOptions) {
     checkPolicy(options.policy);
     this.#options = options;
@@ -187,6 +199,7 @@ export class SASLServer {
     this.#watch = new Watch(this.limits.timeoutMs);
     this.#claims = new Claims(this.limits.timeoutMs);
     this.#habits = new ScramHabits(options.secret ?? randomBytes(32), options.scramIterations);
+    this.#offers = new OfferHabits(options.accountMechanisms);
     const able = options.mechanisms.filter((each) => each.server !== undefined).sort(compareStrength);
     this.#mechanisms = new Map(able.map((each) => [each.name, each]));
     if (this.#mechanisms.size !== able.length) throw new RangeError("two mechanisms have the same name");
@@ -230,23 +243,47 @@ export class SASLServer {
 
   /**
    * Names to announce to a certain user, strongest first: those that work for the account, from one look-up for all of
-   * them. A name nobody has gets what {@link mechanisms} says: where accounts differ in what they have, telling a peer
-   * before it has authenticated tells it who has an account.
+   * them. A name nobody has gets a list that accounts have, see `ServerOptions.accountMechanisms`, and so does an account
+   * for which nothing works: what a peer is told before it has authenticated does not tell it who has an account.
    *
    * @param name as the peer gave it.
    * @throws {SASLError} `temporary` when accounts cannot be looked up at present; what a canonicaliser refuses with.
    */
   async mechanismsFor(name: string, connection: ServerConnection): Promise<readonly string[]> {
+    const offered = this.mechanisms(connection);
+    const { canonical, working } = await this.#working(name, connection);
+    // For everybody, so that it takes as long.
+    const decoy = await this.#offers.invent(offered, (purpose) => this.#habits.decoy(canonical, purpose));
+    const own = offered.filter((each) => working?.includes(each));
+    return own.length > 0 ? own : decoy;
+  }
+
+  /**
+   * The same without disguise: none for a name nobody has. For those who look after accounts, never for a peer.
+   *
+   * @throws {SASLError} as {@link mechanismsFor}.
+   */
+  async workingMechanisms(name: string, connection: ServerConnection): Promise<readonly string[]> {
+    const { working } = await this.#working(name, connection);
+    return this.mechanisms(connection).filter((each) => working?.includes(each));
+  }
+
+  /** What works for an account on some connection; `undefined` for a name nobody has. */
+  async #working(
+    name: string,
+    connection: ServerConnection,
+  ): Promise<{ readonly canonical: string; readonly working: readonly string[] | undefined }> {
     this.#every ??= everyMechanism(this.configured);
     const exchange = new ServerExchange(this, connection, this.#every);
-    const { properties } = await (async () => exchange.identify(name))().catch((error: unknown) => {
+    const { name: canonical, properties } = await (async () => exchange.identify(name))().catch((error: unknown) => {
       throw asSASLError(error, "temporary", "accounts cannot be looked up at present");
     });
+    if (properties === noProperties) return { canonical, working: undefined };
     const judges = this.#options.accounts.checkPassword !== undefined;
-    return this.mechanisms(connection).filter((each) => {
-      const { available } = this.#mechanisms.get(each) as Mechanism;
-      return properties === noProperties || !available || available(properties, judges);
-    });
+    const working = this.configured.filter(({ available }) => !available || available(properties, judges));
+    const names = working.map((each) => each.name);
+    this.#offers.learn(names);
+    return { canonical, working: names };
   }
 
   /**

@@ -24,7 +24,7 @@ export function check(name: string, options: CheckOptions, io: Io): Promise<Exit
     const password = await passwordOf(options, `Password of ${oneLine(canonical)}:`, io);
     const server = serverFor(accounts, options);
     const connection = { secure: true, channelBinding: channelBinding({ "tls-exporter": new Uint8Array(32) }) };
-    const mechanisms = found === undefined ? [] : await ofTheStore(server.mechanismsFor(canonical, connection));
+    const mechanisms = found === undefined ? [] : await ofTheStore(server.workingMechanisms(canonical, connection));
     const facts = { name: canonical, mechanisms };
     try {
       await ofTheStore(tryPlain(server, name, password));
