@@ -52,7 +52,7 @@ const MAX_ID_OCTETS = 4000; // XEP-0198 §5
 
 /**
  * Resumes sessions with the login. Give it before `bind2Server(…)`, which binds when there was nothing to resume. After a
- * session was resumed, no stream features follow (XEP-0198 §9.2).
+ * session was resumed, no stream features are due (XEP-0198 §9.2).
  */
 export function resumeServer({ resume }: ResumeServerOptions): ServerInline {
   return {
