@@ -108,8 +108,10 @@ export class SASL2Client<E> implements SASLInterface {
    * @throws {SASLFailure} `unexpected-message` for a name that is not offered (R-SA2-16), and what a server answers.
    */
   next(task: string, children: readonly E[]): Promise<TaskReply<E>> {
-    return this.#exclusive("choice", async () => {
-      if (!this.#offered?.tasks.includes(task)) throw new SASLFailure("unexpected-message", "no such task is offered");
+    if (this.#state === "choice" && !this.#offered?.tasks.includes(task)) {
+      return Promise.reject(new SASLFailure("unexpected-message", "no such task is offered"));
+    }
+    return this.#exclusive("choice", () => {
       return this.#taskTrip(create(this.#transport.adapter, "next", children, { task }));
     });
   }

@@ -25,7 +25,7 @@ for (const kit of kits) {
 
     test("SCRAM-SHA-256-PLUS with a user agent, an inline feature and a task", async () => {
       const log: string[] = [];
-      const { result, names, outcomes, events } = await play(kit, [SCRAMPLUS(alice)], {
+      const { result, names, said, outcomes, events } = await play(kit, [SCRAMPLUS(alice)], {
         binding,
         client: { userAgent: { id, software: "chat", device: "phone" }, inline: [note], tasks: [wordTask("abc")] },
         server: { inline: [noteServer(log)], tasks: [wordServer("abc", { text: "the word" })] },
@@ -37,6 +37,10 @@ for (const kit of kits) {
         ...["authenticate", "challenge", "response", "continue", "next"],
         ...["task-data", "task-data", "task-data", "task-data", "success"],
       ]);
+      // R-SA2-16: what the mechanism has to say comes with the continue, once.
+      const inside = (index: number) => (said.at(index) ?? []).slice(3).map((each) => (each as readonly unknown[])[0]);
+      expect(inside(3)).toEqual(["additional-data", "tasks", "text"]);
+      expect(inside(-1)).toEqual(["authorization-identifier", "note"]);
       expect(log).toEqual(["check", "admit alice@localhost", "success alice@localhost"]);
       expect(outcomes).toMatchObject([{ ok: true, userAgent: { id, software: "chat", device: "phone" } }]);
       expect(events).toMatchObject([{ ok: true }]);
