@@ -255,6 +255,10 @@ describe("who has to", () => {
     const task = totpTask({ accounts });
     expect(await task.due(serverAbout(anyKit, "", { authcid: "user", authzid: "other" }))).toBe(true);
     expect(await task.due(serverAbout(anyKit, "", { authcid: "other", authzid: "user" }))).toBe(false);
+    const said = heard(anyKit, `<code ${NS}>${totpCode(record)}</code>`);
+    await task.perform(serverAbout(anyKit, "", { authcid: "user", authzid: "other" }), said).next();
+    expect(accounts.lookup("user", [])).toMatchObject({ [totpProperty]: { lastStep: expect.any(Number) } });
+    expect(accounts.lookup("other", [])).toEqual({});
   });
 
   test("not with a token, unless the application wants it", async () => {
