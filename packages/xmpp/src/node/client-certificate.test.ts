@@ -113,20 +113,30 @@ describe("certificateIdentity", () => {
     ["an address in an entry of another type", 'URI:"a\\u002c othername:XmppAddr:eve@localhost"', []],
     ["a name as every object has", "othername:XmppAddr:__proto__@localhost", ["__proto__@localhost"]],
   ];
+  const socketWith = (certificate: object, authorized = true) =>
+    ({
+      authorized,
+      getProtocol: () => "TLSv1.3",
+      getCipher: () => ({ standardName: "TLS_AES_128_GCM_SHA256" }),
+      isSessionReused: () => false,
+      getEphemeralKeyInfo: () => null,
+      getPeerCertificate: () => certificate,
+    }) as unknown as TLSSocket;
+  const identityOf = certificateIdentity({ hosts: ["localhost"], lookup: () => [] });
   for (const [what, subjectaltname, names] of texts) {
     test(`R-EXT-01 reads ${what}`, () => {
-      const socket = {
-        authorized: true,
-        getProtocol: () => "TLSv1.3",
-        getCipher: () => ({ standardName: "TLS_AES_128_GCM_SHA256" }),
-        isSessionReused: () => false,
-        getEphemeralKeyInfo: () => null,
-        getPeerCertificate: () => ({ raw: Buffer.of(0), subjectaltname }),
-      } as unknown as TLSSocket;
-      const identity = certificateIdentity({ hosts: ["localhost"] })(socket);
-      expect(identity?.names ?? []).toEqual(names);
+      expect(identityOf(socketWith({ raw: Buffer.of(0), subjectaltname }))?.names ?? []).toEqual(names);
     });
   }
+
+  test("R-EXT-01 a server that let an unverified certificate in, or a resumed session without one, has nobody", () => {
+    const subjectaltname = "othername:XmppAddr:alice@localhost";
+    expect(identityOf(socketWith({ raw: Buffer.of(0), subjectaltname }))).toEqual({ names: ["alice@localhost"] });
+    expect(identityOf(socketWith({ raw: Buffer.of(0), subjectaltname }, false))).toBeUndefined();
+    const everybody = certificateIdentity({ hosts: ["localhost"], lookup: () => ["alice@localhost"] });
+    expect(everybody(socketWith({ raw: Buffer.of(0) }))).toEqual({ names: ["alice@localhost"] });
+    expect(everybody(socketWith({}))).toBeUndefined();
+  });
 });
 
 describe("certificateAuthzid", () => {

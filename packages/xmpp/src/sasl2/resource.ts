@@ -65,7 +65,7 @@ function withTag(tag: string | undefined, suffix: Uint8Array): string {
  */
 export async function prepareTag(tag: string): Promise<string | undefined> {
   if (tag === "") return undefined;
-  const prepared = octets(tag) <= MAX_TAG_OCTETS ? await resourceOf(tag) : undefined;
+  const prepared = await resourceOf(tag);
   if (prepared === undefined || octets(prepared) > MAX_TAG_OCTETS) {
     throw new SASLFailure("malformed-message", "the tag cannot be part of a resource");
   }

@@ -140,7 +140,10 @@ for (const kit of kits) {
       expect(await rejection(Promise.resolve().then(() => client.success(answer, about, "X")))).toMatchObject({
         code: "unexpected-message",
       });
-      expect(await client.request(about, "X")).toEqual([]);
+      expect(await client.request(other, "X")).toEqual([]);
+      expect(await rejection(Promise.resolve().then(() => client.success(answer, other, "X")))).toMatchObject({
+        code: "unexpected-message",
+      });
     });
 
     const outcome: readonly [what: string, answer: string, found: object][] = [
