@@ -7,7 +7,6 @@ import {
   type AuthenticateOptions,
   type AuthenticationResult,
   authenticate as authenticateOver,
-  SASLFailure,
   type SASLMechanism,
 } from "sasl-core";
 import { SASLClient } from "./client.js";
@@ -31,7 +30,7 @@ export interface SASL2Profile {
 export interface XMPPAuthenticateOptions extends AuthenticateOptions {
   /** What to log in with where the server offers SASL2: `sasl2({ userAgent, inline, tasks })`. Left out: SASL1 always. */
   readonly sasl2?: SASL2Profile | undefined;
-  /** `sasl1`: never SASL2. `sasl2`: nothing else. Left out: SASL2 where it can be had. */
+  /** `sasl1`: never SASL2. `sasl2`: nothing else, so that the option of that name is needed. Left out: SASL2 where it can be had. */
   readonly profile?: "sasl1" | "sasl2" | undefined;
 }
 
@@ -63,7 +62,7 @@ export interface XMPPAuthenticationResult extends AuthenticationResult {
  * @param options as in `sasl-core`, and which profile to use; `service`, `channelBinding` and `serverBindingTypes` are
  *   filled in from the stream.
  * @throws {AuthenticationFailure} the credentials were turned down.
- * @throws {SASLFailure} everything else; when it came from the server, `opaqueError` holds an `XMPPFailure`.
+ * @throws {SASLFailure} everything else, `no-common-mechanism` also where SASL2 alone is wanted and cannot be used; when it came from the server, `opaqueError` holds an `XMPPFailure`.
  */
 export async function authenticate<E>(
   transport: ElementTransport<E>,
@@ -79,10 +78,9 @@ export async function authenticate<E>(
     channelBinding: options.channelBinding ?? transport.channelBinding,
     serverBindingTypes: options.serverBindingTypes ?? bindingTypes,
   };
-  if (profile !== "sasl1" && sasl2?.usable(transport, features)) {
-    return sasl2.authenticate(transport, features, mechanisms, settings);
+  if (profile === "sasl2" || (profile !== "sasl1" && sasl2?.usable(transport, features))) {
+    return (sasl2 as SASL2Profile).authenticate(transport, features, mechanisms, settings);
   }
-  if (profile === "sasl2") throw new SASLFailure("no-common-mechanism", "SASL2 cannot be used on this stream");
   const client = new SASLClient(transport, options.limits);
   const result = await authenticateOver(client, offered, mechanisms, settings);
   if (result.layer) protectWith(transport, result.layer); // RFC 6120 §6.6: right behind the ">" of success

@@ -21,7 +21,7 @@ import { NS_SASL2 } from "../namespaces.js";
 import { type ElementTransport, protectWith } from "../transport.js";
 import { SASL2Client } from "./client.js";
 import type { ClientAbout, ClientInline, ClientTask, TaskConversation, UserAgent } from "./contract.js";
-import { discoverSASL2 } from "./discovery.js";
+import { discoverSASL2, type SASL2Discovery } from "./discovery.js";
 import { onlyChild } from "./messages.js";
 import { formatUserAgent, parseUserAgentId } from "./user-agent.js";
 
@@ -68,10 +68,7 @@ export function sasl2(options: SASL2Options = {}): SASL2Profile {
   if (id !== undefined && known === undefined) throw new RangeError("the id of a user agent is a UUID v4");
   const userAgent: UserAgent = { ...named, id: known };
   return {
-    usable: (transport, features) =>
-      transport.secure && // R-SA2-01
-      bareJidOf(transport.from) !== undefined &&
-      discoverSASL2(features, transport.adapter) !== undefined,
+    usable: (transport, features) => offerOn(transport, features) !== undefined,
 
     authenticate(transport, features, mechanisms, settings) {
       return new Login(transport, features, settings, { userAgent, inline, tasks, accept }).run(mechanisms);
@@ -90,11 +87,8 @@ class Login<E> {
 
   constructor(transport: ElementTransport<E>, features: E, settings: AuthenticateOptions, parts: Parts) {
     const { adapter } = transport;
-    const offer = discoverSASL2(features, adapter);
-    const from = bareJidOf(transport.from);
-    if (offer === undefined || from === undefined) {
-      throw new SASLFailure("no-common-mechanism", "SASL2 cannot be used on this stream");
-    }
+    const offer = offerOn(transport, features);
+    if (offer === undefined) throw new SASLFailure("no-common-mechanism", "SASL2 cannot be used on this stream");
     this.#transport = transport;
     this.#settings = settings;
     this.#parts = parts;
@@ -103,7 +97,7 @@ class Login<E> {
       adapter,
       authentication: offer.element,
       inline: findChild(adapter, offer.element, "inline", NS_SASL2),
-      from,
+      from: offer.from,
       userAgent: parts.userAgent,
       bindingTypes: settings.channelBinding?.types ?? [],
     };
@@ -220,6 +214,16 @@ class Login<E> {
     }
     return formatJid(jid);
   }
+}
+
+/** What the server offers, where this end can use it: over TLS (R-SA2-01), and after a header that says for whom. */
+function offerOn<E>(
+  { adapter, secure, from: header }: ElementTransport<E>,
+  features: E,
+): (SASL2Discovery<E> & { readonly from: string }) | undefined {
+  const from = bareJidOf(header);
+  const offer = discoverSASL2(features, adapter);
+  return secure && offer !== undefined && from !== undefined ? { ...offer, from } : undefined;
 }
 
 /** A bare JID in the form it is compared in; `undefined` for what is none. */
