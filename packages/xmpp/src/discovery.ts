@@ -85,11 +85,17 @@ export function announce<E>(
   if (mechanisms.length === 0) return [];
   const list = mechanisms.map((name) => adapter.create("mechanism", NS_SASL, {}, [name]));
   const announced = [adapter.create("mechanisms", NS_SASL, {}, list)];
-  const { bindingTypes = [] } = options;
+  const types = announcedTypes(mechanisms, options.bindingTypes)?.map((type) =>
+    adapter.create("channel-binding", NS_BINDING_TYPES, { type }),
+  );
+  return types ? [...announced, adapter.create("sasl-channel-binding", NS_BINDING_TYPES, {}, types)] : announced;
+}
+
+/** The types to announce beside these mechanisms; `undefined` where none are. */
+export function announcedTypes(
+  mechanisms: readonly string[],
+  types: readonly string[] = [],
+): readonly string[] | undefined {
   // XEP-0440 §2: types say nothing without a mechanism that binds; RFC 5801 §3.1 gives those their suffix.
-  if (bindingTypes.length > 0 && mechanisms.some((name) => name.endsWith("-PLUS"))) {
-    const types = bindingTypes.map((type) => adapter.create("channel-binding", NS_BINDING_TYPES, { type }));
-    announced.push(adapter.create("sasl-channel-binding", NS_BINDING_TYPES, {}, types));
-  }
-  return announced;
+  return types.length > 0 && mechanisms.some((name) => name.endsWith("-PLUS")) ? types : undefined;
 }

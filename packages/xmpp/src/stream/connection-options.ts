@@ -11,10 +11,12 @@ import type { StreamCondition } from "./conditions.js";
 import type { Framing } from "./framing.js";
 
 /**
- * What is known about a connection: what it can be bound to, its strength, whom a verified certificate stands for, the
- * peer's address, a policy of its own. See `ServerConnection` of `sasl-core`.
+ * What is known about a connection: what it can be bound to, its TLS version, where SCRAM is to tell it, its strength, whom a
+ * verified certificate stands for, the peer's address, a policy of its own. See `ServerConnection` of `sasl-core`.
  */
-export type SecuredChannel = Partial<Omit<ServerConnection, "secure" | "successData" | "host" | "layers">>;
+export type SecuredChannel = Partial<
+  Omit<ServerConnection, "secure" | "successData" | "host" | "layers" | "announced">
+>;
 
 /** What an `XMPPConnection` works on. */
 export interface XMPPConnectionParts<E> extends SecuredChannel {

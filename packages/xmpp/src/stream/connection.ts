@@ -15,7 +15,7 @@ import {
   type ServerResult,
   saslError,
 } from "sasl-core";
-import { announce } from "../discovery.js";
+import { announce, announcedTypes } from "../discovery.js";
 import { type Attributes, isElement } from "../element.js";
 import { formatFailure } from "../errors.js";
 import { formatJid, normalizeDomain, parseJid } from "../jid.js";
@@ -46,6 +46,8 @@ export class XMPPConnection<E> {
   /** What came with a login by SASL2. */
   #login: { readonly resource: string | undefined; readonly userAgent: UserAgent } | undefined;
   #host: string | undefined;
+  /** What SCRAM vouches for (XEP-0474). */
+  #announced: ServerConnection["announced"];
   #failures = 0;
   #headerSent = false;
   #closed = false;
@@ -236,7 +238,10 @@ export class XMPPConnection<E> {
     const mechanisms = this.#options.server.mechanisms(this.#connection);
     const sasl2 = (await this.#sasl2?.announce(mechanisms)) ?? [];
     const others = mechanisms.filter((name) => !this.#sasl2?.reserves(name));
-    offers.push(...announce(others, adapter, { bindingTypes: this.#channel.channelBinding?.types }));
+    const bindingTypes = this.#channel.channelBinding?.types;
+    offers.push(...announce(others, adapter, { bindingTypes }));
+    // R-SSDP-02: of both profiles, for their lists are the same.
+    this.#announced = { mechanisms: others, bindingTypes: announcedTypes(others, bindingTypes) };
     return this.#secure ? [...offers, ...sasl2] : offers; // R-SA2-01
   }
 
@@ -245,10 +250,12 @@ export class XMPPConnection<E> {
   }
 
   get #connection(): ServerConnection {
-    const { channelBinding, external, externalSsf, policy, remote = this.#parts.remote } = this.#channel;
+    const { channelBinding, tlsVersion, external, externalSsf, policy, remote = this.#parts.remote } = this.#channel;
     const [secure, host, layers] = [this.#secure, this.#host, this.#parts.framing.protect !== undefined];
+    const [announced, successData] = [this.#announced, true];
     const admit: ServerConnection["admit"] = (result, data) => this.#admit(result, data);
-    return { secure, host, channelBinding, external, externalSsf, layers, policy, remote, admit, successData: true };
+    const about = { secure, host, channelBinding, tlsVersion, announced, external, externalSsf };
+    return { ...about, layers, policy, remote, admit, successData };
   }
 
   /** RFC 6120 §5.4. @returns false when the stream is over. */
