@@ -27,6 +27,8 @@ export interface ExchangeParts<E> {
   readonly options: ServeOptions;
   /** What is known of the stream; without a request. */
   readonly stream: ServerAbout<E>;
+  /** Bare JID in the stream header; empty when it holds none, which is nobody's. */
+  readonly named: string | undefined;
   readonly inline: readonly ServerInline[];
   readonly tasks: readonly ServerTask[];
   readonly strictUserAgent: boolean;
@@ -145,11 +147,11 @@ export class SASL2Exchange<E> {
    * this is over (R-SA2-14).
    */
   async admit(result: ServerResult, data: Uint8Array | undefined): Promise<void> {
-    const { stream, inline, tasks } = this.#parts;
+    const { stream, named, inline, tasks } = this.#parts;
     const about = this.#about;
     if (about === undefined) throw new TypeError("nothing has begun");
     const jid = bareJidOf(result.authzid, stream.host);
-    if (stream.from !== undefined && stream.from !== jid) {
+    if (named !== undefined && named !== jid) {
       throw saslError("authorization-refused", "not whom the stream header names"); // R-SA2-05
     }
     const proven = { ...about, result, jid };

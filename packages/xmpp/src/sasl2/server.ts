@@ -43,6 +43,8 @@ export interface SASL2StreamFacts<E> {
 export class SASL2Stream<E> {
   readonly #about: ServerAbout<E>;
   readonly #options: SASL2ServerOptions;
+  /** Whom the header names, nobody included. */
+  readonly #named: string | undefined;
   #announced: ReadonlySet<string> = new Set();
   #reserved: ReadonlySet<string> = new Set();
   #exchange: SASL2Exchange<E> | undefined;
@@ -51,7 +53,8 @@ export class SASL2Stream<E> {
   constructor(facts: SASL2StreamFacts<E>, options: SASL2ServerOptions = {}) {
     const { adapter, host, bindingTypes = [] } = facts;
     this.#options = options;
-    const from = addressOf(facts.from);
+    this.#named = addressOf(facts.from);
+    const from = this.#named || undefined;
     this.#about = { adapter, host, request: undefined, mechanism: undefined, userAgent: {}, from, bindingTypes };
   }
 
@@ -109,6 +112,7 @@ export class SASL2Stream<E> {
       session,
       options,
       stream: this.#about,
+      named: this.#named,
       inline,
       tasks,
       strictUserAgent: badUserAgentId === "refuse",
@@ -149,10 +153,9 @@ export class SASL2Stream<E> {
   }
 }
 
-/** Whom a header names; an address with a resource names its account. @throws {StreamViolation} for what is none. */
+/** Whom a header names: an address with a resource names its account, and what is no address nobody. */
 function addressOf(from: string | undefined): string | undefined {
   if (from === undefined) return undefined;
   const jid = parseJid(from);
-  // RFC 6120 §4.9.3.9; what cannot be anybody matches nobody (R-SA2-05).
   return jid === undefined ? "" : formatJid({ local: jid.local, domain: jid.domain });
 }
