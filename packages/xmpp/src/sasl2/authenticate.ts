@@ -116,9 +116,9 @@ class Login<E> {
       } catch (error) {
         // After success or continue nothing may follow on this stream (R-SA2-17).
         if (!isSASLError(error) || this.#client.over) throw error;
-        if (error.kind !== "AuthenticationFailure" && !passing.includes(error.code)) throw error;
         // What did not get as far as the server was not refused.
-        const told = error.kind === "AuthenticationFailure" || error.opaqueError !== undefined;
+        const told = error.kind === "AuthenticationFailure" || this.#client.refusal === error;
+        if (error.code === "temporary" || !(told || passing.includes(error.code))) throw error;
         if (told) await refused?.(error, this.#about.from);
       }
     }

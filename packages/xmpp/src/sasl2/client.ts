@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SASLFailure, type SASLInterface, type SASLReply } from "sasl-core";
+import { type SASLError, SASLFailure, type SASLInterface, type SASLReply } from "sasl-core";
 import { asSASLError } from "sasl-core/plugin";
 import { elementsIn, isElement, textOf } from "../element.js";
 import { parseFailure } from "../errors.js";
@@ -54,6 +54,8 @@ export class SASL2Client<E> implements SASLInterface {
   #cancelled = false;
   #offered: OfferedTasks | undefined;
   #success: E | undefined;
+  #over = false;
+  #refusal: SASLError | undefined;
 
   constructor(transport: ElementTransport<E>, options: SASL2ClientOptions<E> = {}) {
     this.#transport = transport;
@@ -80,7 +82,12 @@ export class SASL2Client<E> implements SASLInterface {
 
   /** True once the server has said success or continue: on this stream there is no other login (R-SA2-17). */
   get over(): boolean {
-    return this.#success !== undefined || this.#offered !== undefined;
+    return this.#over;
+  }
+
+  /** What the server's last failure was read as; none that answered an abort. */
+  get refusal(): SASLError | undefined {
+    return this.#refusal;
   }
 
   /** @throws {SASLFailure} `channel-not-protected` before TLS (R-SA2-01). */
@@ -194,9 +201,11 @@ export class SASL2Client<E> implements SASLInterface {
     const known = adapter.namespace(answer) === NS_SASL2;
     if (known && name === "failure") {
       if (expected.length === 0) return { name, element: answer };
-      throw parseFailure(answer, adapter);
+      this.#refusal = parseFailure(answer, adapter);
+      throw this.#refusal;
     }
     if (!known || !expected.includes(name)) throw this.#stray(answer);
+    this.#over ||= name === "success" || name === "continue"; // also an ill-formed one
     if (name === "success") this.#success = answer;
     else {
       this.#state = name === "challenge" ? "exchange" : name === "continue" ? "choice" : "task";

@@ -87,7 +87,7 @@ export interface ServerSuccess<E> extends ServerAbout<E> {
 export interface ServerInline {
   /** Children of `inline` to announce; none where it cannot be used on this connection. */
   readonly announce: <E>(about: ServerAbout<E>) => MaybePromise<readonly E[]>;
-  /** Names of mechanisms that this feature alone offers, beside the list (XEP-0484 §3.1); usable with its request alone. */
+  /** Names of mechanisms that this feature alone offers, beside the list (XEP-0484 §3.1), whose `check` sees that its request is there. No task is due after them (R-FAST-11). */
   readonly mechanisms?: <E>(about: ServerAbout<E>) => MaybePromise<readonly string[]>;
   /** Whether a request is one it can serve; throws a SASLError before any mechanism begins. */
   readonly check?: <E>(about: ServerAbout<E>) => MaybePromise<void>;

@@ -34,6 +34,8 @@ export interface ExchangeParts<E> {
   readonly strictUserAgent: boolean;
   /** Whether a name was announced on this stream, in the list or by a feature. */
   readonly announced: (mechanism: string) => boolean;
+  /** Whether it is a feature's alone: it stands in for a whole login before, tasks and all. */
+  readonly reserved: (mechanism: string) => boolean;
   /** Told right before success or continue is sent, the one thing that cannot be taken back (R-SA2-17). */
   readonly committed: () => void;
 }
@@ -147,7 +149,7 @@ export class SASL2Exchange<E> {
    * this is over (R-SA2-14).
    */
   async admit(result: ServerResult, data: Uint8Array | undefined): Promise<void> {
-    const { stream, named, inline, tasks } = this.#parts;
+    const { stream, named, inline, tasks, reserved } = this.#parts;
     const about = this.#about;
     if (about === undefined) throw new TypeError("nothing has begun");
     const jid = bareJidOf(result.authzid, stream.host);
@@ -157,7 +159,8 @@ export class SASL2Exchange<E> {
     const proven = { ...about, result, jid };
     for (const each of inline) await each.admit?.(proven);
     const due: ServerTask[] = [];
-    for (const each of tasks) if (await each.due(proven)) due.push(each);
+    // R-FAST-11: nothing interactive after a token.
+    for (const each of reserved(proven.mechanism) ? [] : tasks) if (await each.due(proven)) due.push(each);
     const steps = [...new Set(due.map(({ step = 0 }) => step))].sort((a, b) => a - b);
     for (const step of steps) {
       const choice = due.filter((each) => (each.step ?? 0) === step);
@@ -191,6 +194,7 @@ export class SASL2Exchange<E> {
   async #continue(choice: readonly ServerTask[], { layer }: ServerResult, data: Uint8Array | undefined): Promise<void> {
     const { transport, committed } = this.#parts;
     const { adapter } = transport;
+    if (this.#ended) throw new SASLFailure("aborted", "the exchange is over"); // no layer without its continue
     const first = !this.#continued;
     const names = choice.map(({ name }) => create(adapter, "task", [name]));
     const text = choice.find((each) => each.text !== undefined)?.text;

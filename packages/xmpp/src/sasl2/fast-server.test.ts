@@ -85,14 +85,18 @@ for (const kit of kits) {
       expect(names(announced)).toEqual(mechanisms);
       expect(shape(kit, announced, ...attributes)[2]).toEqual({});
       expect(more).toEqual([]);
-      expect(await inline.mechanisms?.(about)).toEqual(mechanisms);
     });
 
     test("R-FAST-01 announces nothing where nothing is usable", async () => {
       const { inline } = service({ mechanisms: ["HT-SHA-256-EXPR"] });
       const about = aboutRequest(kit, undefined);
       expect(await inline.announce(about)).toEqual([]);
-      expect(await inline.mechanisms?.(about)).toEqual([]);
+    });
+
+    test("R-FAST-01 keeps every token mechanism for itself, also those it does not offer", async () => {
+      const { inline } = service({ mechanisms: ["HT-SHA-256-EXPR"] });
+      const all = ["HT-SHA-256-EXPR", "HT-SHA-256-UNIQ", "HT-SHA-256-ENDP", "HT-SHA-256-NONE"];
+      expect(await inline.mechanisms?.(aboutRequest(kit, undefined))).toEqual(all);
     });
 
     test("is told nonsense early", () => {

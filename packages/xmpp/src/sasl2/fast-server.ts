@@ -80,7 +80,8 @@ export function fastServer(options: FastServerOptions): ServerInline {
       return [adapter.create("fast", NS_FAST, earlyData ? { "tls-0rtt": "true" } : {}, mechanisms)];
     },
 
-    mechanisms: usable,
+    /** Those not offered, too: no other list and no other profile may have them, where nobody asks whose client it is. */
+    mechanisms: () => [...names],
 
     check(about) {
       const { mechanism = "", userAgent, from } = about;

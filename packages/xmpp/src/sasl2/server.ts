@@ -118,6 +118,7 @@ export class SASL2Stream<E> {
       strictUserAgent: badUserAgentId === "refuse",
       // A feature judges in its `check` whether a request may use a name of its own.
       announced: (name) => this.#announced.size > 0 && (this.#announced.has(name) || this.#reserved.has(name)),
+      reserved: (name) => this.#reserved.has(name),
       committed: () => {
         this.#over = true;
       },

@@ -456,6 +456,14 @@ describe("XMPPConnection", () => {
     wire.destroy();
   });
 
+  const noAccounts = ["localhost/x", "localhost/x@y", "x@localhost/y", "x@other.example", "a b", "x@"];
+  test.each(noAccounts)("R-XMPP-18 %o is nobody's address here, whatever the store says", async (name) => {
+    const sasl = { accounts: memoryAccounts({ [name]: "pw" }), canonicalizers: [] };
+    const { said, connection } = await talk([OPEN, plainAs(name, "pw"), OPEN], { sasl });
+    expect(said).toContain("<invalid-authzid/>");
+    expect(connection.result).toBeUndefined();
+  });
+
   test("R-LIM-05 whatever is said, the connection ends and nobody is let in", async () => {
     const word = fc.oneof(
       fc.constantFrom(

@@ -338,8 +338,11 @@ export class XMPPConnection<E> {
    */
   #admit(result: ServerResult, data: Uint8Array | undefined): Promise<void> | undefined {
     const { authzid } = result;
-    if (authzid.includes("@") && parseJid(authzid)?.domain !== normalizeDomain(this.#host as string)) {
-      throw saslError("authorization-refused", "an account of another host");
+    const host = this.#host as string;
+    const jid = parseJid(authzid.includes("@") ? authzid : `${authzid}@${host}`);
+    // The account "localhost/x" would be the host itself.
+    if (jid?.local === undefined || jid.resource !== undefined || jid.domain !== normalizeDomain(host)) {
+      throw saslError("authorization-refused", "no account of this host");
     }
     return this.#sasl2?.admit(result, data);
   }
