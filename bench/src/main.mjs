@@ -30,6 +30,7 @@ const sections = {
   i: { title: "accounts in a file: 100,000 of them", file: "./sections/file-store.mjs" },
   j: { title: "a wrong password, for an account and for a name nobody has", file: "./sections/unknown-users.mjs" },
   k: { title: "DIGEST-MD5 and CRAM-MD5 at both ends; integrity layer", file: "./sections/digest-md5.mjs" },
+  l: { title: "reconnecting to an XMPP server: a token, and the password", file: "./sections/fast.mjs" },
 };
 
 const usage = `usage: npm run bench -- [SECTION…] [--quick] [--rounds N] [--json FILE]
