@@ -13,6 +13,7 @@ import type {
 } from "sasl-core";
 import { saslError } from "sasl-core/plugin";
 import {
+  announce,
   authenticate,
   type ClientInline,
   type ClientTask,
@@ -137,6 +138,7 @@ export async function play<E>(kit: Kit<E>, mechanisms: readonly SASLMechanism[],
   });
   const features = adapter.create("features", "http://etherx.jabber.org/streams", {}, [
     ...(await stream.announce(server.mechanisms(connection))),
+    ...announce(server.mechanisms(connection), adapter, { bindingTypes: binding?.types }).slice(1), // the types alone
   ]);
   let lost: unknown;
   const serving = (async () => {

@@ -13,7 +13,7 @@ import {
   type SASLMechanism,
   SASLStateMachine,
 } from "sasl-core";
-import { asSASLError } from "sasl-core/plugin";
+import { asSASLError, checkBindingOffer } from "sasl-core/plugin";
 import type { SASL2Profile, XMPPAuthenticationResult } from "../authenticate.js";
 import { findChild, textOf } from "../element.js";
 import { formatJid, type JID, parseJid } from "../jid.js";
@@ -108,6 +108,8 @@ class Login<E> {
   }
 
   async run(mechanisms: readonly SASLMechanism[]): Promise<XMPPAuthenticationResult> {
+    const { policy, serverBindingTypes } = this.#settings;
+    if (policy?.channelBinding !== "disable") checkBindingOffer(this.#offered, serverBindingTypes, true); // R-CBT-02
     for (const { before, refused } of this.#parts.inline) {
       const way = await before?.(this.#about);
       if (way === undefined) continue;

@@ -1,6 +1,6 @@
 /** What goes round SASL2: another profile, a feature of its own, names that are no accounts. */
-import { memoryAccounts, type SASLErrorCode, type SASLFailure } from "sasl-core";
-import { hashedTokens, htSha256, PLAIN, plain, SCRAM } from "sasl-core/mechanisms";
+import { channelBinding, memoryAccounts, type SASLErrorCode, type SASLFailure } from "sasl-core";
+import { hashedTokens, htSha256, PLAIN, plain, SCRAM, SCRAMPLUS } from "sasl-core/mechanisms";
 import { fastServer } from "sasl-xmpp";
 import { describe, expect, test, vi } from "vitest";
 import { note, noteServer, play, wordServer, wordTask } from "../../test/sasl2.js";
@@ -78,5 +78,15 @@ describe.each(kits)("with $name", (kit) => {
     expect([result, (error as SASLFailure).kind]).toEqual([undefined, "SASLFailure"]);
     expect(names.filter((name) => name === "authenticate")).toHaveLength(1);
     expect(refused).not.toHaveBeenCalled();
+  });
+
+  test("R-CBT-02 -PLUS without types is somebody in between: nothing is sent", async () => {
+    const binding = channelBinding({ "tls-exporter": Uint8Array.of(1, 2, 3) });
+    const withheld = { binding, options: { serverBindingTypes: [] } };
+    const { error, names } = await play(kit, [SCRAM(alice), SCRAMPLUS(alice)], withheld);
+    expect(error).toMatchObject({ code: "peer-not-verified" });
+    expect(names).toEqual([]);
+    const options = { ...withheld.options, policy: { channelBinding: "disable" } as const };
+    expect((await play(kit, [SCRAM(alice)], { binding, options })).result?.mechanism).toBe("SCRAM-SHA-256");
   });
 });

@@ -190,7 +190,11 @@ for (const kit of kits) {
           },
           features,
           [clientMechanism([mechanism], { username: "user", password: "x" })],
-          { sasl2: sasl2({ userAgent, inline: [inline], tasks: [performer] }) },
+          {
+            sasl2: sasl2({ userAgent, inline: [inline], tasks: [performer] }),
+            // §2.1 has them beside the mechanisms.
+            serverBindingTypes: mechanism.name.endsWith("-PLUS") ? ["tls-exporter"] : undefined,
+          },
         );
         expect(result.jid).toBe(jid?.resource === undefined ? from : `${from}/${jid.resource}`);
         expect(sent).toEqual(shapes.fromClient);
