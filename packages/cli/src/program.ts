@@ -59,6 +59,12 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
     )
     .addOption(minSsf())
     .addOption(maxSsf())
+    .option("--sasl1", "XMPP: log in with the classic profile also where the server offers SASL2")
+    .option(
+      "--fast-token-file <file>",
+      "XMPP: log in with the token in this file (FAST), and keep there what the server gives",
+    )
+    .option("--totp-file <file>", "XMPP: file with the code of the second factor, read when the server wants it")
     .option("--trace", "show the exchange on standard error, without secrets")
     .action(async (url: string, options: LoginOptions) => {
       const { login } = await import("./commands/login.js");

@@ -69,6 +69,12 @@ describe("sasl login: success", () => {
         ssf: 0,
         offered: expect.arrayContaining(["SCRAM-SHA-256-PLUS", "PLAIN"]),
         skipped: expect.arrayContaining([{ mechanism: "SCRAM-SHA-256", reason: expect.any(String) }]),
+        ...(service.startsWith("xmpp") && {
+          profile: "sasl2",
+          fast: null,
+          bind: { jid: expect.stringMatching(/^alice@localhost\/sasl\/./) },
+          tasks: [],
+        }),
         elapsedMs: expect.any(Number),
       });
       expect(code).toBe(0);

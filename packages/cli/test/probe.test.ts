@@ -90,7 +90,19 @@ describe("sasl probe", () => {
 
   test("XMPP: SASL2, FAST and the server's binding types", async () => {
     const { json } = await probe("xmpp", "--json");
-    expect(json.after).toMatchObject({ sasl2: false, fast: false });
+    expect(json.before).toMatchObject({ sasl2: false, sasl2Mechanisms: null, inlineFeatures: null, upgrades: null });
+    expect(json.after).toMatchObject({
+      sasl2: true,
+      fast: true,
+      sasl1Mechanisms: expect.arrayContaining(["SCRAM-SHA-256-PLUS"]),
+      sasl2Mechanisms: expect.arrayContaining(["SCRAM-SHA-256-PLUS"]),
+      inlineFeatures: ["urn:xmpp:fast:0", "urn:xmpp:sm:3", "urn:xmpp:bind:0"],
+      bindFeatures: ["urn:xmpp:sm:3", "urn:xmpp:carbons:2", "urn:xmpp:csi:0"],
+      fastMechanisms: expect.arrayContaining(["HT-SHA-512-EXPR", "HT-SHA-256-NONE"]),
+      upgrades: ["UPGR-SCRAM-SHA-512", "UPGR-SCRAM-SHA-256"],
+    });
+    expect(json.after.sasl1Mechanisms).not.toContain("HT-SHA-512-EXPR"); // R-FAST-01: beside the lists, not in them
+    expect(json.after.sasl2Mechanisms).not.toContain("HT-SHA-512-EXPR");
     expect(json.bindingTypes.announced).toEqual(["tls-exporter", "tls-server-end-point"]);
   });
 
@@ -104,6 +116,8 @@ describe("sasl probe", () => {
 
   test("a table for people", async () => {
     const { stdout } = await probe("xmpp");
+    expect(stdout).toMatch(/\nwith TLS: .*SASL2 \(XEP-0388\) yes.*inline features urn:xmpp:fast:0 urn:xmpp:sm:3/);
+    expect(stdout).toMatch(/mechanisms of FAST HT-\S+.*upgrades UPGR-SCRAM-SHA-512 UPGR-SCRAM-SHA-256/);
     expect(stdout).toMatch(/^xmpp:\/\/alice@localhost:[0-9]+: TLSv1\.3 TLS_\S+ certificate verified\n/);
     expect(stdout).toMatch(/\nbefore TLS: none; STARTTLS required, SASL2 \(XEP-0388\) no/);
     expect(stdout).toMatch(/\n ?SCRAM-SHA-256-PLUS +bound +0 +yes +after TLS +choice 4\n/);

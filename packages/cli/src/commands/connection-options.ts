@@ -10,6 +10,7 @@ import { openImap } from "../client/imap.js";
 import type { Progress, Route, Session, TlsMode } from "../client/session.js";
 import { openSmtp } from "../client/smtp.js";
 import { openXmpp } from "../client/xmpp.js";
+import type { XmppLogin } from "../client/xmpp-login.js";
 import { CommandError, usageError } from "../errors.js";
 import { unreadable } from "../files.js";
 import type { Target } from "../url.js";
@@ -59,23 +60,23 @@ function version<V extends "1.2" | "1.3" | undefined>(given: V): SecureVersion |
 }
 
 /** What the certificate must be for: in XMPP the domain of the account (RFC 6120 §13.7.2.1), otherwise the host. */
-function domainOf({ protocol, host }: Target, { domain }: ConnectionOptions): string {
+export function domainOf({ protocol, host }: Target, { domain }: ConnectionOptions): string {
   return protocol === "xmpp" ? (domain ?? host) : host;
 }
 
 /**
  * Opens the connection a route leads to, in the protocol of its target.
  *
- * @param asUser whether to say in advance whom the target names.
+ * @param login how to log in, in XMPP; left out, nobody will.
  */
-export function openSession(route: Route, progress: Progress, asUser = false): Promise<Session> {
+export function openSession(route: Route, progress: Progress, login?: XmppLogin): Promise<Session> {
   switch (route.target.protocol) {
     case "imap":
       return openImap(route, progress);
     case "smtp":
       return openSmtp(route, progress);
     case "xmpp":
-      return openXmpp(route, progress, route.name, asUser ? route.target.user : undefined);
+      return openXmpp(route, progress, route.name, login ? undefined : route.target.user, login);
   }
 }
 

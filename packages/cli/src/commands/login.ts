@@ -16,19 +16,28 @@ import {
   tracer,
 } from "sasl-core";
 import { tlsStrength } from "sasl-core/node";
+import type { XMPPAuthenticationResult } from "sasl-xmpp";
 import { chooseMechanisms, needsSecret, withCredentials } from "../client/mechanism-list.js";
 import { tlsReport } from "../client/session.js";
+import {
+  checkXmppOptions,
+  knownToken,
+  type XmppOptions,
+  type XmppReport,
+  xmppLogin,
+  xmppWords,
+} from "../client/xmpp-login.js";
 import { CommandError, describeError, type ExitCode, exitCodes, oneLine, usageError } from "../errors.js";
 import { type Mask, maskFor } from "../masking.js";
 import { allSkipped, type Choice, whyNone } from "../none-acceptable.js";
 import { type Io, inBits, printJson } from "../output.js";
 import { askPassword, isTerminal, secretFromFile, secretFromStream } from "../secrets.js";
 import { parseTarget, type Target } from "../url.js";
-import { type ConnectionOptions, openSession, routeTo } from "./connection-options.js";
+import { type ConnectionOptions, domainOf, openSession, routeTo } from "./connection-options.js";
 import { CommandFailure, Follower, within } from "./facts.js";
 
 /** As the argument parser gives them. */
-export interface LoginOptions extends ConnectionOptions {
+export interface LoginOptions extends ConnectionOptions, XmppOptions {
   readonly mechanism?: readonly string[];
   readonly authzid?: string;
   readonly passwordFile?: string;
@@ -47,7 +56,9 @@ const FAREWELL_MS = 2000;
 /** Runs the command. @throws {CommandFailure | CommandError} */
 export async function login(url: string, options: LoginOptions, io: Io): Promise<ExitCode> {
   const target = parseTarget(url);
-  const plan = planSecrets(target, options, io);
+  checkXmppOptions(target, options);
+  const known = await knownToken(target, domainOf(target, options), options);
+  const plan = planSecrets(target, options, io, known?.token !== undefined);
   const { mechanisms } = plan;
   // Nobody's time runs while a password is typed; everything else is part of the run.
   const typed = plan.prompt === undefined ? undefined : await askPassword(plan.prompt, io.stdin, io.stderr);
@@ -70,17 +81,24 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
   try {
     return await within(signal, options.timeout, follower, async () => {
       const credentials = await readSecrets(target, options, io, typed, follower, signal);
-      mask = maskFor([credentials.password, credentials.token].filter((secret) => secret !== undefined));
+      const secrets = [credentials.password, credentials.token, known?.token?.token];
+      mask = maskFor(secrets.filter((secret) => secret !== undefined));
       const route = await routeTo(target, options, signal);
-      const session = await openSession(route, follower);
+      const means = { ...options, prepare: options.prep };
+      const xmpp = target.protocol === "xmpp" ? xmppLogin(target, route.name, means, credentials, known) : undefined;
+      const session = await openSession(route, follower, xmpp);
       const jid = target.protocol === "xmpp" && target.user !== undefined ? `${target.user}@${route.name}` : undefined;
       const usable = withCredentials(mechanisms, credentials, jid);
-      const { authcid, authzid, layer, ...result } = await session.authenticate(
+      const done = await session.authenticate(
         usable,
         { ...exchangeOptions(target, options, trace), externalSsf: strengthOfTls(session.socket) },
-        (known) => options.trace && known.layer && io.stderr.write(`${layerLine(known.mechanism, known.layer)}\n`),
+        ({ mechanism, layer: begun }) => options.trace && begun && io.stderr.write(`${layerLine(mechanism, begun)}\n`),
       );
+      const { authcid, authzid, layer, ...result } = done;
       const { elapsedMs } = follower;
+      const more = await xmpp?.report(done as XMPPAuthenticationResult);
+      if (options.trace && more?.profile === "sasl2")
+        for (const words of xmppWords(more)) io.stderr.write(`${oneLine(`-- ${words}`)}\n`);
       const report = {
         ok: true,
         protocol: target.protocol,
@@ -93,10 +111,11 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
         ssf: layer?.ssf ?? 0,
         offered: session.offer.mechanisms,
         skipped: allSkipped(result.skipped, choice()),
+        ...more,
         elapsedMs,
       };
       if (options.json) printJson(io, report);
-      else io.stdout.write(`${sentence(url, report)}\n`);
+      else io.stdout.write(`${sentence(url, report, more)}\n`);
       await Promise.race([session.end().catch(() => {}), sleep(FAREWELL_MS)]);
       return exitCodes.done;
     });
@@ -135,8 +154,11 @@ interface Plan {
   readonly somebody: boolean;
 }
 
-/** @throws {CommandError} for options that do not go together. */
-function planSecrets(target: Target, options: LoginOptions, io: Io): Plan {
+/**
+ * @param hasFastToken whether a token of an earlier login makes asking for a password needless.
+ * @throws {CommandError} for options that do not go together.
+ */
+function planSecrets(target: Target, options: LoginOptions, io: Io, hasFastToken: boolean): Plan {
   const { passwordFile, passwordStdin, tokenFile } = options;
   if (passwordFile !== undefined && passwordStdin)
     throw usageError("--password-file and --password-stdin exclude each other");
@@ -158,7 +180,8 @@ function planSecrets(target: Target, options: LoginOptions, io: Io): Plan {
     throw usageError(`${options.mechanism.join(", ")} needs a token: --token-file FILE`);
   }
   const otherMeans = means.hasToken || means.hasCertificate;
-  const asks = !given && wantsPassword && user !== undefined && (options.mechanism !== undefined || !otherMeans);
+  const asks =
+    !given && !hasFastToken && wantsPassword && user !== undefined && (options.mechanism !== undefined || !otherMeans);
   // A terminal shows what is typed unless it is asked properly.
   const prompts = asks || (passwordStdin === true && isTerminal(io.stdin));
   return {
@@ -213,12 +236,13 @@ function strengthOfTls(socket: Socket): number | undefined {
   return socket instanceof TLSSocket ? tlsStrength(socket) : undefined;
 }
 
-function sentence(url: string, report: Readonly<Record<string, unknown>>): string {
+function sentence(url: string, report: Readonly<Record<string, unknown>>, more: XmppReport | undefined): string {
   const { mechanism, authcid, authzid, serverVerified, channelBinding, ssf, elapsedMs } = report;
   const tls = report.tls as ReturnType<typeof tlsReport>;
   const parts = [
     `logged in to ${url}${authcid === null ? "" : ` as ${authcid}`} with ${mechanism}`,
     authzid === null ? undefined : `acting as ${authzid}`,
+    ...(more ? xmppWords(more) : []),
     channelBinding === null ? "not bound to the channel" : `bound to the channel by ${channelBinding}`,
     serverVerified
       ? "the server proved itself"

@@ -27,7 +27,7 @@ export async function probe(url: string, options: ConnectionOptions, io: Io): Pr
   const follower = new Follower();
   try {
     return await within(signal, options.timeout, follower, async () => {
-      const session = await openSession(route, follower, true);
+      const session = await openSession(route, follower);
       const { elapsedMs } = follower;
       const report = { ok: true, ...reportOf(target, session, options), elapsedMs };
       if (options.json) printJson(io, report);
@@ -262,6 +262,10 @@ const words: Readonly<Record<string, string>> = {
   maxCommandBytes: "longest command",
   sasl2: "SASL2 (XEP-0388)",
   fast: "FAST (XEP-0484)",
+  inlineFeatures: "inline features",
+  bindFeatures: "sessions begin with",
+  fastMechanisms: "mechanisms of FAST",
+  upgrades: "upgrades",
   capabilities: "capabilities",
   extensions: "extensions",
 };

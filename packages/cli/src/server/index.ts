@@ -35,6 +35,7 @@ import { Mailboxes, type MailboxLimits } from "./mailbox.js";
 import { offered, survey } from "./offered.js";
 import { imapService, type ServiceContext, smtpService, xmppService } from "./services.js";
 import { TlsLayer } from "./tls-layer.js";
+import { servedTokens, withTokens } from "./xmpp-login.js";
 
 export type { CertificatePair } from "./certificate.js";
 export type { MailboxLimits } from "./mailbox.js";
@@ -98,7 +99,10 @@ export interface TestServerOptions {
   /** Judge of bearer tokens, such as `jwtVerifier` of `sasl-core/jwt`. */
   readonly tokens?: TokenVerifier | undefined;
   readonly prepare?: "saslprep" | "none" | undefined;
-  /** At least 16 octets that keep the salts of unknown users the same over restarts. Default random. */
+  /**
+   * At least 16 octets that keep the salts of unknown users the same over restarts, and tokens of FAST out of the store.
+   * Default random for salts; tokens are in the store then.
+   */
   readonly secret?: Uint8Array | undefined;
   /**
    * Counts of the accounts' SCRAM verifiers, each at least 4096: what names nobody has are shown. Default: those of some
@@ -177,14 +181,15 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
   const found = await survey(options.accounts, known, context.report);
   const mechanisms = options.mechanisms ?? offered(known, found);
   const scramIterations = options.scramIterations ?? (found.iterations.length > 0 ? found.iterations : undefined);
-  const make = (protocol: LoginEvent["protocol"]) => ({
+  const make = (protocol: LoginEvent["protocol"], served: readonly Mechanism[] = mechanisms) => ({
     ...context,
-    server: saslServer(protocol, domain, secret, { ...options, mechanisms, scramIterations }),
+    server: saslServer(protocol, domain, secret, { ...options, mechanisms: served, scramIterations }),
   });
+  const tokens = servedTokens(options.accounts, options.mechanisms, options.secret);
   const services = {
     imap: imapService(make("imap")),
     smtp: smtpService(make("smtp")),
-    xmpp: xmppService(make("xmpp")),
+    xmpp: xmppService(make("xmpp", withTokens(mechanisms, tokens)), options.accounts, tokens),
   };
 
   const file = await CertificateFile.write(pair.cert);

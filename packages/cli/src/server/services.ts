@@ -6,8 +6,8 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { Element } from "ltx";
-import type { ExternalIdentity, SASLServer } from "sasl-core";
-import { tlsChannelBinding, tlsStrength } from "sasl-core/node";
+import type { AccountStore, ExternalIdentity, SASLServer } from "sasl-core";
+import { tlsChannelBinding, tlsStrength, tlsVersion } from "sasl-core/node";
 import { IMAPConnection, type IMAPConnectionOptions } from "sasl-imap";
 import type { Sweep } from "sasl-lines";
 import { type NodeLineTransport, nodeLineTransport } from "sasl-lines/node";
@@ -18,6 +18,7 @@ import { imapCapabilities, serveMailboxes } from "./imap.js";
 import type { Mailboxes } from "./mailbox.js";
 import { deliverTo } from "./smtp.js";
 import { Chat, chatFeatures } from "./xmpp.js";
+import { type ServedTokens, sasl2Features } from "./xmpp-login.js";
 
 /** What the services share. */
 export interface ServiceContext {
@@ -87,19 +88,22 @@ export function smtpService(context: ServiceContext): Accept {
 
 const adapter = ltxAdapter(Element);
 
-export function xmppService(context: ServiceContext): Accept {
-  const { domain, sweep } = context;
+/** @param tokens what is given out for the next login; their mechanisms are those of the server. */
+export function xmppService(context: ServiceContext, accounts: AccountStore, tokens: ServedTokens | undefined): Accept {
+  const { domain, sweep, report } = context;
   const chat = new Chat();
   const options: XMPPConnectionOptions<Element> = {
     server: context.server,
     hosts: [domain],
     requireTLS: !context.allowPlaintext,
-    features: (_, features) => chatFeatures(features),
+    sasl2: sasl2Features(accounts, tokens, chat.sessions.inline, report),
+    features: (_, features, resource) => chatFeatures(features, resource),
     onAuthenticated: (stream) => chat.serve(stream),
   };
   const channel = (socket: TLSSocket) => ({
     channelBinding: tlsChannelBinding(socket, serverRole),
     externalSsf: tlsStrength(socket),
+    tlsVersion: tlsVersion(socket),
     external: asJids(context.external(socket), domain),
   });
   return (socket) => {

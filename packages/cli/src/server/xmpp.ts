@@ -6,7 +6,8 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Element } from "ltx";
-import { type AuthenticatedStream, formatJid, parseJid, type XMLAdapter } from "sasl-xmpp";
+import { type AuthenticatedStream, formatJid, NS_CARBONS, NS_CSI, NS_SM, parseJid, type XMLAdapter } from "sasl-xmpp";
+import { bareOf, type ManagedSession, Sessions } from "./xmpp-sessions.js";
 
 const NS_CLIENT = "jabber:client";
 const NS_BIND = "urn:ietf:params:xml:ns:xmpp-bind";
@@ -21,14 +22,18 @@ const NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas";
 const MAX_RESOURCES = 20;
 const MAX_RESOURCE_CHARACTERS = 256;
 
-/** Features of an authenticated stream. */
-export function chatFeatures(adapter: XMLAdapter<Element>): Element[] {
+const NS_FORWARD = "urn:xmpp:forward:0";
+
+/** Features of an authenticated stream: one whose resource is bound needs none. */
+export function chatFeatures(adapter: XMLAdapter<Element>, resource?: string): Element[] {
+  if (resource !== undefined) return [];
   const optional = adapter.create("optional", NS_SESSION);
   return [adapter.create("bind", NS_BIND), adapter.create("session", NS_SESSION, {}, [optional])];
 }
 
 /** Who is there: streams by bare JID and resource. */
 export class Chat {
+  readonly sessions: Sessions = new Sessions();
   readonly #users = new Map<string, Map<string, ChatSession>>();
 
   /** Serves a stream from the login to its end; for `onAuthenticated` of `XMPPConnection`. */
@@ -41,14 +46,23 @@ export class Chat {
     }
   }
 
-  /** Gives a session its full JID; a resource that is taken gets another name (RFC 6120 §7.7.2.2). */
-  bind(session: ChatSession, bare: string, wanted: string): string | undefined {
+  /**
+   * Gives a session its full JID; a resource that is taken gets another name (RFC 6120 §7.7.2.2).
+   *
+   * @param exact it has this resource already, and takes the place of whoever had it.
+   */
+  bind(session: ChatSession, bare: string, wanted: string, exact = false): string | undefined {
     const sessions = this.#users.get(bare) ?? new Map<string, ChatSession>();
-    if (sessions.size >= MAX_RESOURCES) return undefined;
-    const resource = sessions.has(wanted) ? `${wanted}-${randomUUID()}` : wanted;
+    if (sessions.size >= MAX_RESOURCES && !(exact && sessions.has(wanted))) return undefined;
+    const resource = !exact && sessions.has(wanted) ? `${wanted}-${randomUUID()}` : wanted;
     sessions.set(resource, session);
     this.#users.set(bare, sessions);
     return `${bare}/${resource}`;
+  }
+
+  /** Streams of an account that want copies of what its others send and get (XEP-0280). */
+  copied(bare: string): ChatSession[] {
+    return [...(this.#users.get(bare)?.values() ?? [])].filter((each) => each.carbons);
   }
 
   /** Streams a JID means: one for a full one, all that are available for a bare one (RFC 6121 §8.5). */
@@ -73,6 +87,9 @@ class ChatSession {
   readonly #chat: Chat;
   jid: string | undefined;
   available = false;
+  carbons = false;
+  #managed: ManagedSession | undefined;
+  readonly #replaced = (): void => this.#stream.close("conflict");
 
   constructor(stream: AuthenticatedStream<Element>, chat: Chat) {
     this.#stream = stream;
@@ -80,21 +97,68 @@ class ChatSession {
   }
 
   async run(): Promise<void> {
-    for (;;) {
-      const stanza = await this.#stream.receive();
-      if (stanza === undefined) return;
-      await this.#take(stanza);
+    if (!(await this.#begin())) return;
+    try {
+      for (;;) {
+        const stanza = await this.#stream.receive();
+        if (stanza === undefined) return;
+        await this.#take(stanza);
+      }
+    } finally {
+      // Where another stream took it up, it goes on there.
+      if (this.#managed?.replace === this.#replaced) this.#chat.sessions.end(this.#managed);
     }
   }
 
   /** Sends a stanza of somebody else; a stream that is gone is no fault of his. */
   async deliver(stanza: Element): Promise<void> {
-    await this.#stream.send(stanza).catch(() => {});
+    await this.#send(stanza).catch(() => {});
+  }
+
+  /** With SASL2 the resource may be bound, and a session be taken up again, before there is a first stanza. */
+  async #begin(): Promise<boolean> {
+    const { jid: bare, resource } = this.#stream;
+    if (resource === undefined) return true;
+    const { managed, carbons, resumed } = this.#chat.sessions.begin(`${bare}/${resource}`);
+    this.jid = this.#chat.bind(this, bare, resource, true);
+    if (this.jid === undefined) {
+      this.#stream.close("resource-constraint");
+      return false;
+    }
+    this.carbons = carbons;
+    this.#managed = managed;
+    if (managed === undefined) return true;
+    managed.carbons = carbons;
+    managed.replace = this.#replaced;
+    // XEP-0198 §5: what the client did not get goes out again.
+    if (resumed) for (const stanza of managed.unconfirmed) await this.#stream.send(stanza);
+    return true;
+  }
+
+  async #send(stanza: Element): Promise<void> {
+    if (this.#managed?.overdue) this.#stream.close("resource-constraint");
+    else this.#managed?.keep(stanza);
+    await this.#stream.send(stanza);
+  }
+
+  /** XEP-0198 §4. */
+  #manage(element: Element): Promise<void> | void {
+    const { adapter } = this.#stream;
+    const [name, managed] = [adapter.name(element), this.#managed];
+    if (managed === undefined) return this.#stream.close("unsupported-stanza-type");
+    if (name === "r") return this.#stream.send(adapter.create("a", NS_SM, { h: String(managed.handled) }));
+    const h = adapter.attribute(element, "h") ?? "";
+    if (name !== "a" || !/^[0-9]{1,10}$/.test(h) || !managed.confirm(Number(h)))
+      this.#stream.close("undefined-condition");
   }
 
   async #take(stanza: Element): Promise<void> {
     const { adapter } = this.#stream;
-    switch (adapter.namespace(stanza) === NS_CLIENT && adapter.name(stanza)) {
+    const namespace = adapter.namespace(stanza);
+    if (namespace === NS_SM) return this.#manage(stanza);
+    if (namespace === NS_CSI) return;
+    this.#managed?.handle();
+    switch (namespace === NS_CLIENT && adapter.name(stanza)) {
       case "iq":
         return this.#query(stanza);
       case "message":
@@ -122,6 +186,9 @@ class ChatSession {
       case `get ${NS_PING}`:
       case `set ${NS_ROSTER}`:
         return this.#result(iq);
+      case `set ${NS_CARBONS}`:
+        this.carbons = adapter.name(child) === "enable";
+        return this.#result(iq);
       case `get ${NS_ROSTER}`:
         return this.#result(iq, adapter.create("query", NS_ROSTER));
       case `get ${NS_DISCO_INFO}`:
@@ -136,7 +203,7 @@ class ChatSession {
   #info(): Element {
     const { adapter } = this.#stream;
     const identity = adapter.create("identity", NS_DISCO_INFO, { category: "server", type: "im", name: "sasl serve" });
-    const features = [NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING].map((feature) =>
+    const features = [NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_CARBONS].map((feature) =>
       adapter.create("feature", NS_DISCO_INFO, { var: feature }),
     );
     return adapter.create("query", NS_DISCO_INFO, {}, [identity, ...features]);
@@ -177,6 +244,24 @@ class ChatSession {
     }
     const copy = this.#copy(stanza, name, { from: this.jid }); // RFC 6120 §8.1.2.1: whatever the client wrote
     await Promise.all(targets.map((target) => target.deliver(copy)));
+    if (name === "message" && type === "chat") await this.#copyToOthers(copy, targets);
+  }
+
+  /** XEP-0280 §6 to §8: to the other streams of both accounts, once each. */
+  async #copyToOthers(message: Element, reached: readonly ChatSession[]): Promise<void> {
+    const { adapter, jid: own } = this.#stream;
+    const to = bareOf(adapter.attribute(message, "to") ?? own);
+    const forward = (session: ChatSession, account: string, direction: "sent" | "received") => {
+      const forwarded = adapter.create("forwarded", NS_FORWARD, {}, [message]);
+      const child = adapter.create(direction, NS_CARBONS, {}, [forwarded]);
+      return session.deliver(
+        adapter.create("message", NS_CLIENT, { from: account, to: session.jid ?? account, type: "chat" }, [child]),
+      );
+    };
+    const others = (account: string) =>
+      this.#chat.copied(account).filter((each) => each !== this && !reached.includes(each));
+    await Promise.all(others(to).map((each) => forward(each, to, "received")));
+    if (to !== own) await Promise.all(others(own).map((each) => forward(each, own, "sent")));
   }
 
   async #presence(presence: Element): Promise<void> {
@@ -222,6 +307,6 @@ class ChatSession {
       from: adapter.attribute(stanza, "to") ?? host,
       ...(this.jid !== undefined && { to: this.jid }),
     };
-    return this.#stream.send(adapter.create(adapter.name(stanza), NS_CLIENT, attributes, children));
+    return this.#send(adapter.create(adapter.name(stanza), NS_CLIENT, attributes, children));
   }
 }
