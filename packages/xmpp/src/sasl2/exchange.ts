@@ -5,10 +5,10 @@
  * @module
  */
 import { isSASLError, SASLFailure, type SASLReply, type ServerResult, saslError } from "sasl-core";
-import { elementsIn, isElement } from "../element.js";
+import { elementsIn, isElement, textOf, type XMLAdapter } from "../element.js";
 import { formatFailure } from "../errors.js";
 import { formatJid, parseJid } from "../jid.js";
-import { NS_SASL2 } from "../namespaces.js";
+import { NS_SASL2, NS_UPGRADE } from "../namespaces.js";
 import { DEFAULT_MAX_MESSAGE_BYTES } from "../payload.js";
 import { answerable, clientMade, giveUp, reasonOf, type ServedSession, type ServeOptions } from "../server.js";
 import { StreamViolation } from "../stream/conditions.js";
@@ -48,6 +48,8 @@ export type SASL2ServeOutcome =
       readonly jid: string;
       /** The resource an inline feature bound. */
       readonly resource: string | undefined;
+      /** An earlier stream goes on: no features are due (XEP-0198 §9.2). */
+      readonly resumed: boolean;
       readonly userAgent: UserAgent;
     }
   | { readonly ok: false; readonly error: Parameters<typeof answerable>[0] };
@@ -135,6 +137,11 @@ export class SASL2Exchange<E> {
       if (!announced(mechanism)) throw new SASLFailure("mechanism-unsupported", "not announced on this stream"); // R-SA2-03
       const about = { ...stream, request: element, mechanism, userAgent };
       for (const each of [...inline, ...tasks]) await each.check?.(about);
+      // XEP-0388 §2.3, R-UPGR-02: also where no task has a look at it.
+      const offered = new Set(tasks.flatMap((each) => upgradesIn(adapter, each.announce?.(about) ?? [])));
+      if (!upgradesIn(adapter, elementsIn(adapter, element)).every((each) => offered.has(each))) {
+        throw new SASLFailure("malformed-message", "an upgrade that is not on offer");
+      }
       this.#about = about;
     } catch (error) {
       const reason = isSASLError(error) ? error : new SASLFailure("temporary", "a feature failed", { cause: error });
@@ -255,16 +262,17 @@ export class SASL2Exchange<E> {
     const { adapter } = transport;
     const proven = this.#proven;
     if (proven === undefined) throw new TypeError("the session does not ask before it lets somebody in");
-    const bound: { resource?: string } = {};
+    const bound: { resource?: string; resumed?: boolean } = {};
     const about: ServerSuccess<E> = {
       ...proven,
       get resource() {
         return bound.resource;
       },
-      bind(resource) {
+      bind(resource, how) {
         const jid = parseJid(`${proven.jid}/${resource}`);
         if (bound.resource !== undefined || jid?.resource === undefined) throw new TypeError("no resource to bind");
         bound.resource = jid.resource;
+        bound.resumed = how?.resumed === true;
       },
     };
     const children: E[] = [];
@@ -277,12 +285,20 @@ export class SASL2Exchange<E> {
     const layer = session.result?.layer;
     if (layer && !this.#continued) protectWith(transport, layer); // R-SA2-19
     await sent;
-    return { ok: true, jid: proven.jid, resource: bound.resource, userAgent: proven.userAgent };
+    const { resource, resumed = false } = bound;
+    return { ok: true, jid: proven.jid, resource, resumed, userAgent: proven.userAgent };
   }
 
   get #maxBytes(): number {
     return this.#parts.options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
   }
+}
+
+/** Names of the upgrades among these elements (XEP-0480 §2.1). */
+function upgradesIn<E>(adapter: XMLAdapter<E>, elements: readonly E[]): readonly (string | undefined)[] {
+  return elements
+    .filter((each) => isElement(adapter, each, "upgrade", NS_UPGRADE))
+    .map((each) => textOf(adapter, each));
 }
 
 /** The bare JID of an account: its name is a local part, or a whole JID already. @internal */

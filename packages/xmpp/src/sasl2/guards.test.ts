@@ -89,4 +89,13 @@ describe.each(kits)("with $name", (kit) => {
     const options = { ...withheld.options, policy: { channelBinding: "disable" } as const };
     expect((await play(kit, [SCRAM(alice)], { binding, options })).result?.mechanism).toBe("SCRAM-SHA-256");
   });
+
+  test("R-UPGR-02 an upgrade where none is announced fails before the mechanism", async () => {
+    const upgrade = "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-256</upgrade></authenticate>";
+    const { error, names } = await play(kit, [PLAIN(alice)], {
+      forgeRequest: (xml) => xml.replace("</authenticate>", upgrade),
+    });
+    expect(error).toMatchObject({ code: "malformed-message" });
+    expect(names).toEqual(["authenticate", "failure"]);
+  });
 });
