@@ -73,6 +73,9 @@ test("R-SA2-11 a session bound with the login carries stanzas at once, and is re
   const second = await login();
   expect(second.result.inline.get(binding)).toBeUndefined();
   expect(second.result.inline.get(resumption)).toEqual({ resumed: true, h: 1, jid: bound?.jid });
+  // XEP-0198 §9.2: no features after a resumption; the next thing on the stream is an answer.
+  await second.stream.send(new Element("message", { xmlns: NS_CLIENT, to: "again@localhost" }));
+  expect((await second.stream.receive()).attrs.to).toBe("again@localhost");
   second.stream.close();
   await expect.poll(() => resources).toEqual([bound?.resource, bound?.resource]);
 });

@@ -79,8 +79,12 @@ export interface ServerSuccess<E> extends ServerAbout<E> {
   readonly jid: string;
   /** The resource bound so far; {@link bind} sets it, once. */
   readonly resource: string | undefined;
-  /** From here on the identity of this stream is a full JID. */
-  bind(resource: string): void;
+  /**
+   * From here on the identity of this stream is a full JID.
+   *
+   * @param how with `resumed` the stream goes on where another ended, and no features follow (XEP-0198 §9.2).
+   */
+  bind(resource: string, how?: { readonly resumed: boolean }): void;
 }
 
 /** An inline feature at the server. */

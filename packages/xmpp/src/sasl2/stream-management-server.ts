@@ -81,7 +81,7 @@ export function resumeServer({ resume }: ResumeServerOptions): ServerInline {
         throw new RangeError("the session that was resumed is not of this account");
       }
       const attributes = { previd, h: count(answer.h) };
-      about.bind(session.resource);
+      about.bind(session.resource, { resumed: true });
       return [adapter.create("resumed", NS_SM, attributes)];
     },
   };

@@ -104,6 +104,8 @@ export interface AuthenticatedStream<E> {
   readonly profile: "sasl1" | "sasl2";
   /** What an inline feature bound; `undefined` before a resource is bound. */
   readonly resource: string | undefined;
+  /** An earlier stream of the client goes on here (XEP-0198 §9.2): no features were sent, and none are to be waited for. */
+  readonly resumed: boolean;
   /** What the client said of itself, with SASL2. Not for other entities (R-SA2-07). */
   readonly userAgent: UserAgent;
   send(element: E): Promise<void>;

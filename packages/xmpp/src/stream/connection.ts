@@ -20,7 +20,6 @@ import { type Attributes, isElement } from "../element.js";
 import { formatFailure } from "../errors.js";
 import { formatJid, normalizeDomain, parseJid } from "../jid.js";
 import { NS_SASL, NS_SASL2, NS_STREAM, NS_TLS } from "../namespaces.js";
-import type { UserAgent } from "../sasl2/contract.js";
 import { bareJidOf, type SASL2ServeOutcome } from "../sasl2/exchange.js";
 import { SASL2Stream } from "../sasl2/server.js";
 import { serve, type XMPPServeOutcome } from "../server.js";
@@ -44,7 +43,7 @@ export class XMPPConnection<E> {
   /** SASL2 in the stream as it is now; `undefined` where it is not spoken. */
   #sasl2: SASL2Stream<E> | undefined;
   /** What came with a login by SASL2. */
-  #login: { readonly resource: string | undefined; readonly userAgent: UserAgent } | undefined;
+  #login: Pick<Extract<SASL2ServeOutcome, { ok: true }>, "resource" | "resumed" | "userAgent"> | undefined;
   #host: string | undefined;
   /** What SCRAM vouches for (XEP-0474). */
   #announced: ServerConnection["announced"];
@@ -147,7 +146,7 @@ export class XMPPConnection<E> {
       } else if (namespace === NS_SASL2 && this.#sasl2 !== undefined) {
         if (!(await this.#authenticate2(this.#sasl2, element))) continue;
         framing.proceed?.();
-        await this.#sendFeatures(); // R-SA2-11
+        if (!this.#login?.resumed) await this.#sendFeatures(); // R-SA2-11, XEP-0198 §9.2
         return true;
       } else if (namespace === NS_SASL) {
         if (this.#sasl2?.over) throw new StreamViolation("policy-violation", "SASL after a continue");
@@ -323,9 +322,8 @@ export class XMPPConnection<E> {
       maxMessageBytes,
     });
     if (outcome.ok) {
-      const { resource, userAgent } = outcome;
       this.#result = session.result;
-      this.#login = { resource, userAgent };
+      this.#login = outcome;
     } else if (++this.#failures >= maxAttempts) {
       throw new StreamViolation("policy-violation", "too many attempts to authenticate");
     }
@@ -384,6 +382,7 @@ export class XMPPConnection<E> {
       host: this.#host as string,
       profile: this.#login ? "sasl2" : "sasl1",
       resource: this.#login?.resource,
+      resumed: this.#login?.resumed ?? false,
       userAgent: this.#login?.userAgent ?? {},
       send: (element) => this.#send(element),
       receive: () => this.#receive(),
