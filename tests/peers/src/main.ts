@@ -14,6 +14,7 @@ import { layersSide } from "./layers-side.js";
 import { oneTimeSide } from "./one-time-side.js";
 import { type Options, readOptions, usage } from "./options.js";
 import { builtCommand, Run } from "./run.js";
+import { sasl2Side } from "./sasl2-side.js";
 import { serverSide } from "./server-side.js";
 import { findTools } from "./tools.js";
 
@@ -56,6 +57,7 @@ async function runAll(run: Run, command: string): Promise<void> {
   const others = await run.clients(tools);
   const ours = new SaslLogin(children, command, run.scratch);
   await run.attempts(servers.flatMap((server) => clientSide(server, children, command, ours, others)));
+  await sasl2Side(run, servers, others, tools);
   await oneTimeSide(run, command, servers, ours, tools);
   await layersSide(run, tools);
   await serverSide(run, command, [ours, ...others], tools);

@@ -20,6 +20,7 @@ export class PeersFolder {
   readonly #children: Children;
   readonly #scripts: string;
   readonly #state: string;
+  readonly #env: Readonly<Record<string, string>>;
   readonly #started: ServerKind[] = [];
   #script: Promise<unknown> = Promise.resolve();
   #stopping = false;
@@ -28,11 +29,13 @@ export class PeersFolder {
    * @param children not stopped before the servers are
    * @param scripts the folder of the scripts
    * @param state a folder of this run alone, which the servers' own users can enter; with certificates in `tls`
+   * @param env what the scripts read from the environment
    */
-  constructor(children: Children, scripts: string, state: string) {
+  constructor(children: Children, scripts: string, state: string, env: Readonly<Record<string, string>> = {}) {
     this.#children = children;
     this.#scripts = scripts;
     this.#state = state;
+    this.#env = env;
   }
 
   /** Start every server, one after the other since they look for free ports; what cannot start is reported missing. */
@@ -81,6 +84,7 @@ export class PeersFolder {
   #run(kind: ServerKind, command: "start" | "stop"): ReturnType<Children["run"]> {
     const script = this.#children.run(join(this.#scripts, `${kind}.sh`), [command, this.#state], {
       timeoutMs: startTimeoutMs,
+      env: this.#env,
     });
     this.#script = script;
     return script;

@@ -17,7 +17,7 @@ import { Swaks } from "./clients/swaks.js";
 import type { Options } from "./options.js";
 import { PeersFolder } from "./peers-folder.js";
 import { Report, runAttempts } from "./report.js";
-import { type Server, serverKinds } from "./servers.js";
+import { type Server, type ServerKind, serverKinds } from "./servers.js";
 import { readServers } from "./servers-file.js";
 import { makeCertificates } from "./tls-files.js";
 import type { Tool } from "./tools.js";
@@ -40,6 +40,7 @@ export class Run {
   /** A folder that is removed at the end. */
   readonly scratch: string;
   #peers: PeersFolder | undefined;
+  #variants: PeersFolder[] = [];
   #ended: Promise<void> | undefined;
 
   constructor(options: Options) {
@@ -63,13 +64,14 @@ export class Run {
   async #stop(): Promise<void> {
     await this.children.stopAll();
     await this.#peers?.stop();
+    for (const each of this.#variants) await each.stop();
     rmSync(this.scratch, { recursive: true, force: true });
   }
 
   /** The servers to log in to: named in a file, or started here. */
   async servers(): Promise<Server[]> {
-    const { servers, peers } = this.options;
-    const scripts = peers ?? (existsSync(scriptsBeside) ? scriptsBeside : undefined);
+    const { servers } = this.options;
+    const scripts = this.#scripts;
     const file = servers ?? (scripts === undefined && existsSync(defaultFile) ? defaultFile : undefined);
     if (file !== undefined) return this.#named(file);
     if (scripts === undefined) {
@@ -83,6 +85,21 @@ export class Run {
     await makeCertificates(this.children, join(state, "tls"));
     this.#peers = new PeersFolder(new Children(), scripts, state);
     return await this.#peers.start(serverKinds, this.report);
+  }
+
+  /** One more server, with settings that its script reads from the environment; none where servers are not started here. */
+  async variant(kind: ServerKind, env: Readonly<Record<string, string>>): Promise<Server[]> {
+    const scripts = this.#scripts;
+    if (scripts === undefined || this.#peers === undefined) return [];
+    const state = join(this.scratch, `variant-${this.#variants.length}`);
+    await makeCertificates(this.children, join(state, "tls"));
+    const peers = new PeersFolder(new Children(), scripts, state, env);
+    this.#variants.push(peers);
+    return await peers.start([kind], this.report);
+  }
+
+  get #scripts(): string | undefined {
+    return this.options.peers ?? (existsSync(scriptsBeside) ? scriptsBeside : undefined);
   }
 
   #named(file: string): Server[] {

@@ -5,7 +5,7 @@
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Children } from "../children.js";
+import type { Children, Finished } from "../children.js";
 import type { Client, Endpoint, Login, Verdict } from "../types.js";
 import { verdict } from "./verdict.js";
 
@@ -36,28 +36,29 @@ export class GoSendxmpp implements Client {
     return undefined;
   }
 
-  async attempt({ host, port, channel, ca, domain }: Endpoint, login: Login): Promise<Verdict> {
-    const { mechanism = "", user = "", password = "" } = login;
+  async attempt(endpoint: Endpoint, login: Login): Promise<Verdict> {
+    const { mechanism = "" } = login;
     const home = mkdtempSync(join(this.#scratch, "home-"));
-    const jid = `${user}@${domain}`;
-    const args = [
-      "--debug",
-      "--suppress-root-warning",
-      "--fast-off",
-      "--no-sasl-upgrade",
-      "-u",
-      jid,
-      "-j",
-      `${host}:${port}`,
-    ];
-    args.push("-p", password, "--scram-mech-pinning", mechanism);
-    if (channel === "implicit") args.push("--tls");
     try {
-      const env = { HOME: home, SSL_CERT_FILE: ca };
-      const finished = await this.#children.run(this.#program, [...args, jid], { input: "hello\n", env });
+      const options = ["--fast-off", "--no-sasl-upgrade", "--scram-mech-pinning", mechanism];
+      const finished = await this.send(endpoint, login, home, options);
       return verdict(finished, finished.exit === 0, /auth failure/.test(finished.stdout + finished.stderr));
     } finally {
       rmSync(home, { recursive: true, force: true });
     }
+  }
+
+  /** Sends a message to oneself. @param home folder where it keeps what it learns about a server */
+  async send(
+    { host, port, channel, ca, domain }: Endpoint,
+    { user = "", password = "" }: Login,
+    home: string,
+    options: readonly string[] = [],
+  ): Promise<Finished> {
+    const jid = `${user}@${domain}`;
+    const args = ["--debug", "--suppress-root-warning", ...options, "-u", jid, "-j", `${host}:${port}`, "-p", password];
+    if (channel === "implicit") args.push("--tls");
+    const env = { HOME: home, SSL_CERT_FILE: ca };
+    return this.#children.run(this.#program, [...args, jid], { input: "hello\n", env });
   }
 }

@@ -1,0 +1,47 @@
+/**
+ * SASL2 with Bind 2 and FAST: our client at Prosody 13, and other people's clients at a listener of ours. Through the packages
+ * themselves, so that what follows from a login can be looked at.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { GoSendxmpp } from "./clients/go-sendxmpp.js";
+import { Slixmpp } from "./clients/slixmpp.js";
+import type { Run } from "./run.js";
+import { goSendxmppAttempts, slixmppAttempts, xmppJsAttempts } from "./sasl2/clients.js";
+import { prosodyAttempts, rotationAttempts } from "./sasl2/prosody.js";
+import { endpointOf, type Server } from "./servers.js";
+import { makeCertificates } from "./tls-files.js";
+import type { Tool } from "./tools.js";
+import type { Attempt, Client, Endpoint } from "./types.js";
+
+/** Run all of them. @param clients those there are */
+export async function sasl2Side(
+  run: Run,
+  servers: readonly Server[],
+  clients: readonly Client[],
+  tools: ReadonlySet<Tool>,
+): Promise<void> {
+  const { children, scratch } = run;
+  const here = servers.filter(({ kind }) => kind === "prosody13");
+  await run.attempts(here.flatMap((server) => at(server, prosodyAttempts)));
+  if (here.length > 0) {
+    const rotating = await run.variant("prosody13", { PROSODY_FAST_MIN_TTL: "0" });
+    await run.attempts(rotating.flatMap((server) => at(server, rotationAttempts)));
+  }
+  if (!tools.has("openssl")) return;
+  const tls = join(scratch, "sasl2-tls");
+  await makeCertificates(children, tls);
+  await run.attempts([
+    ...xmppJsAttempts(children, tls),
+    ...clients.flatMap((client) => {
+      if (client instanceof GoSendxmpp) return goSendxmppAttempts(client, tls, scratch);
+      return client instanceof Slixmpp ? slixmppAttempts(client, tls) : [];
+    }),
+  ]);
+}
+
+function at(server: Server, attempts: (endpoint: Endpoint) => Attempt[]): Attempt[] {
+  const endpoint = endpointOf(server, "c2s", "xmpp", "starttls");
+  return endpoint === undefined ? [] : attempts(endpoint);
+}
