@@ -271,10 +271,36 @@ describe("sasl serve with SASL2", () => {
     const resumption = resume({ previd: id, h: 0 });
     const second = await begin("alice", [resumption, managed]);
     expect(second.result.inline.get(resumption)).toEqual({ resumed: true, h: 1, jid });
-    await second.stream.restart();
+    // XEP-0198 §9.2: no features in between.
     const again = String(await second.stream.receive());
     expect(again).toContain(`to="${jid}"`);
     expect(again).toContain("hi");
+  });
+
+  test("a client is asked what it got, and cut off when it never says", async () => {
+    const managed = bind2({ features: [enableStreamManagement()] });
+    const { stream } = await begin("alice", [managed]);
+    await stream.restart();
+    const { adapter } = stream;
+    const ping = () =>
+      adapter.create("iq", "jabber:client", { type: "get", id: "p" }, [adapter.create("ping", "urn:xmpp:ping")]);
+    let [stanzas, asked] = [0, 0];
+    const exchange = async (answers: boolean) => {
+      await stream.send(ping());
+      stanzas++;
+      expect(String(await stream.receive())).toContain("result");
+      if (stanzas % 10 !== 0) return;
+      expect(String(await stream.receive())).toMatch(/^<r /);
+      asked++;
+      if (answers) await stream.send(adapter.create("a", NS_SM, { h: String(stanzas) }));
+    };
+    for (let i = 0; i < 150; i++) await exchange(true);
+    expect(asked).toBe(15);
+    const silent = async () => {
+      for (let i = 0; i < 150; i++) await exchange(false);
+    };
+    await expect(silent()).rejects.toMatchObject({ code: "connection-lost" });
+    expect(stanzas).toBe(251);
   });
 
   test("carbons go to the other streams of both", async () => {

@@ -23,6 +23,8 @@ const RESUME_MS = 60_000;
 /** Sessions that wait for that, and stanzas in each that nobody confirmed. */
 const MAX_SESSIONS = 1000;
 const MAX_UNCONFIRMED = 100;
+/** After so many of them the client is asked. */
+const ASK_AFTER = 10;
 
 /** Both counts are modulo 2^32 (XEP-0198 §4). */
 const wrap = (count: number): number => count >>> 0;
@@ -61,6 +63,11 @@ export class ManagedSession {
   /** Whether the client says nothing about what it got any more. */
   get overdue(): boolean {
     return this.#unconfirmed.length >= MAX_UNCONFIRMED;
+  }
+
+  /** Whether to ask it now. */
+  get due(): boolean {
+    return this.#unconfirmed.length > 0 && this.#unconfirmed.length % ASK_AFTER === 0;
   }
 
   handle(): void {

@@ -139,6 +139,8 @@ class ChatSession {
     if (this.#managed?.overdue) this.#stream.close("resource-constraint");
     else this.#managed?.keep(stanza);
     await this.#stream.send(stanza);
+    // XEP-0198 §4: many clients say what they got only when asked.
+    if (this.#managed?.due) await this.#stream.send(this.#stream.adapter.create("r", NS_SM));
   }
 
   /** XEP-0198 §4. */
