@@ -29,7 +29,7 @@ const programs = [
   {
     file: "xmpp-client.ts",
     what: "sasl-xmpp client with PLAIN and SCRAM-SHA-256",
-    limitBytes: 8850,
+    limitBytes: 9000,
     goalBytes: 7000,
     mechanisms: ["plain", "scram"],
     later: [saslprepTables],
@@ -37,7 +37,7 @@ const programs = [
   {
     file: "xmpp-plain.ts",
     what: "sasl-xmpp client with PLAIN only",
-    limitBytes: 7000,
+    limitBytes: 7150,
     goalBytes: 6000,
     mechanisms: ["plain"],
     later: [saslprepTables],
@@ -45,7 +45,7 @@ const programs = [
   {
     file: "core-all.ts",
     what: "sasl-core with every mechanism, clients and servers",
-    limitBytes: 68_500,
+    limitBytes: 70_000,
     mechanisms: ["*"],
     later: [saslprepTables],
   },

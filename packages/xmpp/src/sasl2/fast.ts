@@ -59,6 +59,8 @@ const final: readonly SASLErrorCode[] = [
   "mechanism-too-weak",
   "malformed-message",
   "incorrect-encoding",
+  "aborted",
+  "channel-not-protected",
 ];
 
 /**
