@@ -82,7 +82,7 @@ export async function serve<E>(
 }
 
 /** All that these features write. */
-export const attributes = ["var", "h", "previd", "id", "resume", "max", "location", "timestamp"];
+const attributes = ["var", "h", "previd", "id", "resume", "max", "location", "timestamp"];
 
 /** The announcement of features, as shapes. */
 export async function announced<E>(kit: Kit<E>, features: readonly ServerInline[]): Promise<Shape[]> {

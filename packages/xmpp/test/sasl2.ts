@@ -31,7 +31,7 @@ import { saslServer } from "./loopback.js";
 import { type Kit, type Shape, shape } from "./support.js";
 
 export const SASL2 = "xmlns='urn:xmpp:sasl:2'";
-export const NS_NOTE = "urn:example:note";
+const NS_NOTE = "urn:example:note";
 
 /** Sends a note and reads the one that comes back. */
 export const note: ClientInline<string | undefined> = {

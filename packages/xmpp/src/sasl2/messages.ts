@@ -54,7 +54,7 @@ export function onlyChild<E>(adapter: XMLAdapter<E>, parent: E, name: string): E
 }
 
 /** All children of that name. */
-export function childrenNamed<E>(adapter: XMLAdapter<E>, parent: E, name: string): readonly E[] {
+function childrenNamed<E>(adapter: XMLAdapter<E>, parent: E, name: string): readonly E[] {
   return elementsIn(adapter, parent).filter((each) => isElement(adapter, each, name, NS_SASL2));
 }
 

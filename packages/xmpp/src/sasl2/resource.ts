@@ -23,7 +23,7 @@ export type ResourceRule = (
 ) => MaybePromise<string>;
 
 /** Longest tag, in octets of UTF-8. It says the name of some software. */
-export const MAX_TAG_OCTETS = 256;
+const MAX_TAG_OCTETS = 256;
 
 /** Octets that nobody can guess: as many as a UUID has at random, and no padding in base64. */
 const SUFFIX_OCTETS = 15;
