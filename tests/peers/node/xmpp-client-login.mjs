@@ -34,7 +34,13 @@ async function login(spoil) {
   xmpp.on("element", (element) => exchange.push(`S: ${element}`));
   let jid;
   try {
-    jid = String(await xmpp.start());
+    // Its promise misses a server whose header is here before the client's own is known to be written.
+    const online = new Promise((resolve, reject) => {
+      xmpp.once("online", resolve).once("error", reject);
+      setTimeout(reject, 8000, new Error("not online")).unref();
+    });
+    xmpp.start().catch(() => {});
+    jid = String(await online);
     await xmpp.iqCaller.get(xml("ping", "urn:xmpp:ping"), undefined, 8000);
   } catch (reason) {
     error ??= String(reason);
