@@ -7,6 +7,13 @@ import { client, xml } from "@xmpp/client";
 const request = JSON.parse(await text(process.stdin));
 let token;
 
+/** Ends the login at hand. */
+let refuse = () => {};
+// Of a refusal it tells by an event or by a promise that nobody can wait for.
+process.on("unhandledRejection", (reason) => {
+  if (reason?.name !== "TimeoutError") refuse(reason);
+});
+
 async function login(spoil) {
   const xmpp = client({
     service: request.service,
@@ -36,6 +43,7 @@ async function login(spoil) {
   try {
     // Its promise misses a server whose header is here before the client's own is known to be written.
     const online = new Promise((resolve, reject) => {
+      refuse = reject;
       xmpp.once("online", resolve).once("error", reject);
       setTimeout(reject, 8000, new Error("not online")).unref();
     });
