@@ -17,6 +17,8 @@ describe("R-CBT-02 what is announced about channel binding", () => {
     [plain, [], "fits", "fits"],
     [plain, ["tls-exporter"], "peer-not-verified", "peer-not-verified"],
     [[], ["tls-server-end-point"], "peer-not-verified", "peer-not-verified"],
+    [["EXTERNAL"], ["tls-exporter"], "fits", "fits"],
+    [["EXTERNAL", "PLAIN"], ["tls-exporter"], "peer-not-verified", "peer-not-verified"],
   ];
   for (const [mechanisms, types, sasl2, classic] of rows) {
     test.each([

@@ -9,7 +9,8 @@ import { SASLFailure } from "./errors.js";
  * For bindings whose servers announce types: to be asked before an exchange, with the lists of the profile in use, and not
  * with those of FAST, whose mechanisms bind without a -PLUS. Not to be asked where policy disables binding.
  *
- * - Types without a mechanism that ends in -PLUS: somebody withheld it.
+ * - Types without a mechanism that ends in -PLUS: somebody withheld it. EXTERNAL alone is let pass: it is the channel's own
+ *   proof, and servers that have nothing else announce types all the same.
  * - The other way round, where the profile wants types announced (SASL2): somebody withheld these.
  *
  * @param types what was announced; `undefined` when nothing was.
@@ -22,6 +23,8 @@ export function checkBindingOffer(
   expectTypes: boolean,
 ): void {
   const plus = mechanisms.some((name) => name.endsWith("-PLUS"));
+  const [only, ...others] = new Set(mechanisms);
+  if (only === "EXTERNAL" && others.length === 0) return;
   if (plus ? expectTypes && !types?.length : types?.length) {
     throw new SASLFailure("peer-not-verified", "mechanisms and binding types do not fit each other"); // R-CBT-02
   }
