@@ -79,21 +79,21 @@ class FakeLibrary {
 }
 
 describe("what the library gave is given back once", () => {
-  let library: FakeLibrary;
+  let fake: FakeLibrary;
   let provider: GssProvider;
   beforeEach(() => {
-    library = new FakeLibrary();
-    provider = providerOn(new GssLibrary(library, "it"));
+    fake = new FakeLibrary();
+    provider = providerOn(new GssLibrary(fake, "it"));
   });
 
   test("after a handshake at either end", async () => {
-    library.statuses.set("gss_init_sec_context", [continueNeeded]);
+    fake.statuses.set("gss_init_sec_context", [continueNeeded]);
     const initiator = await provider.initiate(toInitiate);
     expect(await initiator.step(undefined)).toEqual({ token: new Uint8Array(3), done: false });
     expect(await initiator.step(token)).toEqual({ token: new Uint8Array(3), done: true });
     const acceptor = await provider.accept(toAccept);
     await acceptor.step(token);
-    expect([...library.out.values()].sort()).toEqual([
+    expect([...fake.out.values()].sort()).toEqual([
       "gss_accept_sec_context",
       "gss_acquire_cred",
       "gss_acquire_cred",
@@ -104,34 +104,34 @@ describe("what the library gave is given back once", () => {
     ]);
     initiator.dispose();
     acceptor.dispose();
-    expect(library.out.size).toBe(0);
+    expect(fake.out.size).toBe(0);
   });
 
   test("after a step that fails, with the token that tells the peer of it", async () => {
-    library.statuses.set("gss_init_sec_context", [failure]).set("gss_accept_sec_context", [failure]);
+    fake.statuses.set("gss_init_sec_context", [failure]).set("gss_accept_sec_context", [failure]);
     for (const begin of [() => provider.initiate(toInitiate), () => provider.accept(toAccept)]) {
       const context = await begin();
       await expect(context.step(token)).rejects.toThrow("gss_");
       context.dispose();
     }
-    expect([...library.out]).toEqual([]);
+    expect([...fake.out]).toEqual([]);
   });
 
   test("where there is no credential", async () => {
-    library.statuses.set("gss_acquire_cred", [failure, failure, failure]);
+    fake.statuses.set("gss_acquire_cred", [failure, failure, failure]);
     await expect(provider.initiate(toInitiate)).rejects.toMatchObject({ code: "no-credentials" });
     await expect(provider.accept(toAccept)).rejects.toMatchObject({ code: "temporary" });
     expect([provider.canAccept(krb5Oid), provider.canAccept(krb5Oid)]).toEqual([false, true]);
-    expect([...library.out]).toEqual([]);
+    expect([...fake.out]).toEqual([]);
   });
 
   test("where an exchange ends while another thread is at it, and not before that thread is done", async () => {
     const context = await provider.accept(toAccept);
     const step = context.step(token);
     context.dispose();
-    expect(library.out.size).toBeGreaterThan(0);
+    expect(fake.out.size).toBeGreaterThan(0);
     await step;
-    expect([...library.out]).toEqual([]);
+    expect([...fake.out]).toEqual([]);
   });
 });
 
@@ -150,12 +150,12 @@ test("no library is called whose structures have another layout", () => {
 });
 
 test("whatever asks a KDC or DNS is called on another thread", async () => {
-  const library = new FakeLibrary();
-  const provider = providerOn(new GssLibrary(library, "it"));
+  const fake = new FakeLibrary();
+  const provider = providerOn(new GssLibrary(fake, "it"));
   await (await provider.initiate(toInitiate)).step(undefined);
   await (await provider.accept(toAccept)).step(token);
   for (const routine of ["gss_acquire_cred", "gss_init_sec_context", "gss_accept_sec_context"]) {
-    expect(library.calls).toContain(`${routine} aside`);
-    expect(library.calls).not.toContain(routine);
+    expect(fake.calls).toContain(`${routine} aside`);
+    expect(fake.calls).not.toContain(routine);
   }
 });
