@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { example } from "../test/inline.js";
 import { kits, SASL, shape } from "../test/support.js";
 import { announce, discover } from "./discovery.js";
+import { discoverSASL2 } from "./sasl2/discovery.js";
 
+const STREAM = "http://etherx.jabber.org/streams";
 const features = (content: string): string =>
   `<stream:features xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>${content}</stream:features>`;
 
@@ -101,6 +104,22 @@ for (const kit of kits) {
           ["channel-binding", "urn:xmpp:sasl-cb:0", { type: "tls-exporter" }],
         ],
       ]);
+    });
+
+    const published = ["tls-server-end-point", "tls-exporter"];
+    const exampleOf = (id: string) => parse(example("0440", id).replace(">", ` xmlns:stream='${STREAM}'>`));
+
+    test("R-CBT-01 XEP-0440 §2: the example with SASL1, read and announced", () => {
+      const mechanisms = ["EXTERNAL", "SCRAM-SHA-1-PLUS", "PLAIN"];
+      expect(discover(exampleOf("sasl1"), adapter)).toEqual({ ...nothing, mechanisms, bindingTypes: published });
+      const ours = announce(mechanisms, adapter, { bindingTypes: published }).map((each) => shape(kit, each, "type"));
+      expect(ours.toReversed()).toEqual(shape(kit, exampleOf("sasl1"), "type").slice(3)); // any order will do
+    });
+
+    test("R-CBT-01 XEP-0440 §2: the example with SASL2, read", () => {
+      const features = exampleOf("sasl2");
+      expect(discover(features, adapter)).toEqual({ ...nothing, bindingTypes: published, sasl2: true });
+      expect(discoverSASL2(features, adapter)?.mechanisms).toEqual(["SCRAM-SHA-1", "SCRAM-SHA-1-PLUS"]);
     });
 
     test("R-CBT-01 announces no types without a mechanism that binds, nor an empty list of them", () => {
