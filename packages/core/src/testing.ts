@@ -9,7 +9,8 @@ export { type CanonicalizerCheckOptions, canonicalizerChecks, checkCanonicalizer
 export { type Check, ComplianceFailure, type ComplianceReport } from "./testing/checks.js";
 export { type Corruption, type CorruptionKind, corruptions } from "./testing/corruption.js";
 export { layeredMechanism, type TestLayerOptions, testLayer } from "./testing/layered-mechanism.js";
-export { checkMechanism, type MechanismCheckOptions, mechanismChecks } from "./testing/mechanism.js";
+export { checkMechanism, mechanismChecks } from "./testing/mechanism.js";
+export type { MechanismCheckOptions } from "./testing/mechanism-subject.js";
 export {
   type PlayedOutcome,
   playToServer,
@@ -18,4 +19,5 @@ export {
   type ScriptOptions,
   scriptedServer,
 } from "./testing/script.js";
-export { checkStore, type OpenStore, type StoreCheckOptions, storeChecks } from "./testing/store.js";
+export { checkStore, storeChecks } from "./testing/store.js";
+export type { OpenStore, StoreCheckOptions } from "./testing/store-subject.js";
