@@ -76,6 +76,7 @@ export type {
   ServerInline,
   ServerSuccess,
   ServerTask,
+  TaskAbout,
   TaskConversation,
   UserAgent,
 } from "./sasl2/contract.js";

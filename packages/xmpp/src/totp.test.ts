@@ -416,6 +416,17 @@ describe("misuse", () => {
   });
 });
 
+test.each([codeAt(0), "000000"])("an exchange that is over neither uses up nor counts the code %s", async (code) => {
+  const { task, kept, attempt } = serverWith();
+  const over = new AbortController();
+  const about = { ...serverAbout(anyKit), signal: over.signal };
+  const done = rejection(task.perform(about, heard(anyKit, `<code ${NS}>${code}</code>`)).next());
+  over.abort(); // while the account is looked up
+  expect((await done).code).toBe("aborted");
+  expect(kept()).toEqual(record);
+  expect(await attempt(codeAt(0))).toBe("ok");
+});
+
 test("errors hold no code and no secret", async () => {
   const { task } = serverWith({ ...record, lastStep: STEP });
   const error = await rejection(

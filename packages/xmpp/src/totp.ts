@@ -143,7 +143,7 @@ export function totpTask(options: TotpTaskOptions): ServerTask {
       return applies({ mechanism, result }) && (await read(accounts, result.authcid)) !== undefined;
     },
     // biome-ignore lint/correctness/useYield: the code comes with `next`, and there is nothing more to say
-    async *perform({ adapter, result }, next) {
+    async *perform({ adapter, result, signal }, next) {
       const code = parseCode(adapter, next);
       // A record that somebody else changed meanwhile is looked at anew, so that of equal codes one is right (RFC 6238 §5.2).
       for (let tries = 0; tries < maxTries; tries++) {
@@ -155,6 +155,8 @@ export function totpTask(options: TotpTaskOptions): ServerTask {
         const { failures = 0, lastStep, failedAt, ...lasting } = record;
         const after =
           step === undefined ? { ...record, failures: failures + 1, failedAt: at } : { ...lasting, lastStep: step };
+        // Nobody hears the verdict any more: a right code is still to be used, and a wrong one was of no use.
+        if (signal.aborted) throw new SASLFailure("aborted", "the exchange is over");
         if (!(await write(accounts, result.authcid, after, record))) continue;
         if (step === undefined) throw saslError("refused", "a wrong code");
         return;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ServerResult } from "sasl-core";
-import type { ClientAbout, ClientTask, ServerSuccess, ServerTask } from "../src/sasl2/contract.js";
+import type { ClientAbout, ClientTask, ServerTask, TaskAbout } from "../src/sasl2/contract.js";
 import type { Kit } from "./support.js";
 
 /** Children of a `task-data` on their way to the other end. */
@@ -27,13 +27,11 @@ export function clientAbout<E>(
   };
 }
 
-export type DueAbout<E> = Omit<ServerSuccess<E>, "bind" | "resource">;
-
 export function serverAbout<E>(
   { adapter, parse }: Kit<E>,
   request = "",
   result: Partial<ServerResult> = {},
-): DueAbout<E> {
+): TaskAbout<E> {
   const mechanism = result.mechanism ?? "SCRAM-SHA-1-PLUS";
   const authcid = result.authcid ?? "user";
   return {
@@ -44,6 +42,7 @@ export function serverAbout<E>(
     userAgent: {},
     from: "user@example.org",
     bindingTypes: ["tls-exporter"],
+    signal: new AbortController().signal,
     jid: `${authcid}@example.org`,
     result: {
       authcid,
@@ -80,7 +79,7 @@ export function heard<E>(kit: Kit<E>, xml: string): E[] {
 export async function perform<E>(
   kit: Kit<E>,
   [client, about]: readonly [ClientTask, ClientAbout<E>],
-  [server, admitted]: readonly [ServerTask, DueAbout<E>],
+  [server, admitted]: readonly [ServerTask, TaskAbout<E>],
   tamper: Tamper = String,
 ): Promise<number> {
   let turn = 0;

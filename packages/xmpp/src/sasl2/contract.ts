@@ -117,17 +117,26 @@ export interface ClientTask {
   readonly perform: <E>(name: string, about: ClientAbout<E>) => TaskConversation<E>;
 }
 
+/** What a task at the server can know of the login it belongs to. */
+export interface TaskAbout<E> extends Omit<ServerSuccess<E>, "bind" | "resource"> {
+  /**
+   * Aborted when the exchange ends without success: time is up, the client aborts or is gone. Nobody waits for the task
+   * then, and it stores nothing any more.
+   */
+  readonly signal: AbortSignal;
+}
+
 /** A task a server may ask for before it says success. */
 export interface ServerTask {
   /** As in `tasks`. */
   readonly name: string;
   /** Children of `authentication` that announce it (XEP-0480 §2.1). */
   readonly announce?: <E>(about: ServerAbout<E>) => readonly E[];
-  /** Throws a SASLError for a request that asks for what was not announced, before any mechanism begins. */
+  /** Throws a SASLError for a request it cannot serve, before any mechanism begins. Upgrades are held to what is announced anyway. */
   readonly check?: <E>(about: ServerAbout<E>) => MaybePromise<void>;
   /**
    * Whether this login has to perform it. Of those due at the same time with the same `step` the client chooses one; steps
-   * follow each other in ascending order.
+   * follow each other in ascending order. Upgrades (`UPGR-…`) are no choice: each of them has its turn (XEP-0480 §2.2).
    */
   readonly due: <E>(about: Omit<ServerSuccess<E>, "bind" | "resource">) => MaybePromise<boolean>;
   /** Default 0; upgrades come last (XEP-0480 §2.2). */
@@ -135,5 +144,5 @@ export interface ServerTask {
   /** For people: why it has to be done. */
   readonly text?: string | undefined;
   /** Hears the children of `next` first. Returns when it is done; throws a SASLError when it failed. */
-  readonly perform: <E>(about: Omit<ServerSuccess<E>, "bind" | "resource">, next: readonly E[]) => TaskConversation<E>;
+  readonly perform: <E>(about: TaskAbout<E>, next: readonly E[]) => TaskConversation<E>;
 }

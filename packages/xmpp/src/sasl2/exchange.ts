@@ -66,6 +66,8 @@ export class SASL2Exchange<E> {
   /** Somebody waits for the client's next element. */
   #reading = false;
   #ended = false;
+  /** Tells tasks that nobody waits for them any more. */
+  #stop: AbortController | undefined;
   /** Why the stream is lost, where that was found out during a task. */
   #lost: unknown;
 
@@ -98,6 +100,7 @@ export class SASL2Exchange<E> {
   async #fail(cause: unknown): Promise<SASL2ServeOutcome> {
     const { transport, session, options } = this.#parts;
     this.#ended = true;
+    this.#stop?.abort();
     const error = isSASLError(cause) ? cause : new SASLFailure("temporary", "the session failed", { cause });
     await giveUp(session, error as SASLFailure);
     if (this.#lost !== undefined) throw this.#lost;
@@ -137,10 +140,10 @@ export class SASL2Exchange<E> {
       if (!announced(mechanism)) throw new SASLFailure("mechanism-unsupported", "not announced on this stream"); // R-SA2-03
       const about = { ...stream, request: element, mechanism, userAgent };
       for (const each of [...inline, ...tasks]) await each.check?.(about);
-      // XEP-0388 §2.3, R-UPGR-02: also where no task has a look at it.
+      // XEP-0388 §2.3, R-UPGR-02: each of what was announced, whichever tasks announced it, and once.
       const offered = new Set(tasks.flatMap((each) => upgradesIn(adapter, each.announce?.(about) ?? [])));
-      if (!upgradesIn(adapter, elementsIn(adapter, element)).every((each) => offered.has(each))) {
-        throw new SASLFailure("malformed-message", "an upgrade that is not on offer");
+      if (!upgradesIn(adapter, elementsIn(adapter, element)).every((each) => offered.delete(each))) {
+        throw new SASLFailure("malformed-message", "an upgrade that is not on offer, or twice");
       }
       this.#about = about;
     } catch (error) {
@@ -165,13 +168,15 @@ export class SASL2Exchange<E> {
     }
     const proven = { ...about, result, jid };
     for (const each of inline) await each.admit?.(proven);
-    const due: ServerTask[] = [];
+    let due: ServerTask[] = [];
     // R-FAST-11: nothing interactive after a token.
     for (const each of reserved(proven.mechanism) ? [] : tasks) if (await each.due(proven)) due.push(each);
-    const steps = [...new Set(due.map(({ step = 0 }) => step))].sort((a, b) => a - b);
-    for (const step of steps) {
-      const choice = due.filter((each) => (each.step ?? 0) === step);
+    due.sort((a, b) => stepOf(a) - stepOf(b)); // stable
+    for (let [first] = due; first !== undefined; [first] = due) {
+      const step = stepOf(first);
+      const choice = isUpgrade(first) ? [first] : due.filter((each) => stepOf(each) === step && !isUpgrade(each));
       await this.#perform(choice, proven, data);
+      due = due.filter((each) => !choice.includes(each));
     }
     this.#proven = proven;
   }
@@ -185,7 +190,9 @@ export class SASL2Exchange<E> {
     const name = adapter.attribute(next, "task");
     const task = choice.find((each) => each.name === name);
     if (task === undefined) throw new SASLFailure("mechanism-unsupported", "this task is not offered"); // R-SA2-15
-    const talk = task.perform(about, elementsIn(adapter, next));
+    this.#stop ??= new AbortController();
+    const { signal } = this.#stop;
+    const talk = task.perform({ ...about, signal }, elementsIn(adapter, next));
     try {
       let turn = await talk.next();
       for (let turns = 0; !turn.done; turns++) {
@@ -292,6 +299,15 @@ export class SASL2Exchange<E> {
   get #maxBytes(): number {
     return this.#parts.options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
   }
+}
+
+function stepOf({ step = 0 }: ServerTask): number {
+  return step;
+}
+
+/** XEP-0480 §2.2: upgrades are no choice, each of them has its turn. */
+function isUpgrade({ name }: ServerTask): boolean {
+  return name.startsWith("UPGR-");
 }
 
 /** Names of the upgrades among these elements (XEP-0480 §2.1). */

@@ -121,6 +121,104 @@ describe.each(kits)("a login with $name", (kit) => {
     expect(names).toEqual(["authenticate", "failure"]);
   });
 
+  const upgrade = (name: string) => `<upgrade xmlns="urn:xmpp:sasl:upgrade:0">${name}</upgrade>`;
+  const badRequests: readonly [why: string, xml: string][] = [
+    ["an upgrade not announced", upgrade("UPGR-SCRAM-SHA-384")],
+    ["R-UPGR-01 one with -PLUS", upgrade("UPGR-SCRAM-SHA-256-PLUS")],
+    ["one in small letters", upgrade("upgr-scram-sha-256")],
+    ["one with space around", upgrade(" UPGR-SCRAM-SHA-256 ")],
+    ["an empty one", upgrade("")],
+    ["a good one and a bad one", upgrade("UPGR-SCRAM-SHA-256") + upgrade("__proto__")],
+    ["one twice", upgrade("UPGR-SCRAM-SHA-256") + upgrade("UPGR-SCRAM-SHA-256")],
+    ["an element in it", upgrade("UPGR-SCRAM-SHA-256<x/>")],
+    ["the fictional ones of XEP-0480", upgrade("UPGR-BLOOP2") + upgrade("UPGR-SNARF")],
+  ];
+  test.each(badRequests)("R-UPGR-02 the server refuses %s", async (_, xml) => {
+    const { accounts, sasl } = server();
+    const { error, names } = await play(kit, [SCRAMPLUS(alice)], {
+      server: { tasks: upgrades(accounts) },
+      forgeRequest: (said) => said.replace("</authenticate>", `${xml}</authenticate>`),
+      sasl,
+      binding,
+    });
+    expect(error).toMatchObject({ code: "malformed-message" });
+    expect(names).toEqual(["authenticate", "failure"]);
+  });
+
+  test("R-UPGR-02 the server lets other elements be", async () => {
+    const { accounts, sasl } = server();
+    const { error } = await play(kit, [SCRAMPLUS(alice)], {
+      server: { tasks: upgrades(accounts) },
+      forgeRequest: (said) => said.replace("</authenticate>", "<upgrade xmlns='urn:x'>X</upgrade></authenticate>"),
+      sasl,
+      binding,
+    });
+    expect(error).toBeUndefined();
+  });
+
+  test("R-UPGR-02 R-UPGR-04 upgrades of two calls on one stream stand side by side", async () => {
+    const { accounts, sasl } = server();
+    const tasks = [
+      ...scramUpgradeTasks({ accounts, hashes: [hashSha256], iterations: 4096 }),
+      ...scramUpgradeTasks({ accounts, hashes: [hashSha512], iterations: 5000 }),
+    ];
+    const { error, result } = await play(kit, [SCRAMPLUS(alice)], {
+      server: { tasks },
+      client: { tasks: [scramUpgrade(alice)] },
+      sasl,
+      binding,
+    });
+    expect(error).toBeUndefined();
+    expect(result?.tasks).toHaveLength(2);
+    expect(hashesOf(accounts)?.sort()).toEqual(["SHA-1", "SHA-256", "SHA-512"]);
+  });
+
+  test("R-UPGR-04 an exchange that is over stores nothing, whatever its task was waiting for", async () => {
+    const { accounts, sasl } = server();
+    let [over, reached] = [(): unknown => undefined, (): void => {}];
+    const waiting = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    let go = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const written: unknown[] = [];
+    const slow: typeof accounts = {
+      ...accounts,
+      store: (...change) => {
+        written.push(change);
+        return accounts.store(...change);
+      },
+    };
+    const [task] = scramUpgradeTasks({ accounts: slow, hashes: [hashSha512], iterations: 4096 });
+    if (task === undefined) throw new Error("no task");
+    const late: typeof task = {
+      ...task,
+      async *perform(about, next) {
+        over = () => about.signal.aborted;
+        const talk = task.perform(about, next);
+        const heard = yield (await talk.next()).value ?? [];
+        reached();
+        await gate;
+        await talk.next(heard);
+      },
+    };
+    const { error } = await play(kit, [SCRAMPLUS(alice)], {
+      server: { tasks: [late] },
+      client: { tasks: [scramUpgrade(alice)] },
+      sasl: { ...sasl, limits: { timeoutMs: 200 } },
+      binding,
+    });
+    await waiting;
+    expect(error).toMatchObject({ code: "temporary" });
+    expect(over()).toBe(true);
+    go();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(written).toEqual([]);
+    expect(hashesOf(accounts)).toEqual(["SHA-1"]);
+  });
+
   test("R-UPGR-02 a wrong password upgrades nothing", async () => {
     const { accounts, sasl } = server();
     const { error, names } = await play(kit, [SCRAMPLUS({ ...alice, password: "x" })], {

@@ -28,7 +28,7 @@ import {
 } from "sasl-core/plugin";
 import { elementsIn, isElement, textOf, type XMLAdapter } from "../element.js";
 import { NS_SCRAM_UPGRADE, NS_UPGRADE } from "../namespaces.js";
-import type { ClientAbout, ClientTask, ServerTask, TaskConversation } from "./contract.js";
+import type { ClientAbout, ClientTask, ServerTask, TaskAbout, TaskConversation } from "./contract.js";
 
 /** What a task asks the application for: the password that the login is made with. */
 export interface UpgradeCredentials {
@@ -54,7 +54,7 @@ export interface ScramUpgradeOptions {
 export interface ScramUpgradeTaskOptions {
   /** Where verifiers are written; has `store`. */
   readonly accounts: AccountStore;
-  /** Hashes to offer, at least one. All there are on a stream belong into one call: an upgrade of another name is refused. */
+  /** Hashes to offer, at least one; each in one call, where there are several on a stream. */
   readonly hashes: readonly ScramHash[];
   /** Iterations of new verifiers: 4096 (RFC 7677 §4) to 600000, which clients take. Default 10000. */
   readonly iterations?: number | undefined;
@@ -115,7 +115,7 @@ export function scramUpgrade(
  * everybody (R-SA2-06).
  *
  * A verifier is added to those the account has (R-UPGR-04), in one atomic step that fails, without failing the login, where
- * the account's secrets have changed since it began.
+ * the account's secrets have changed since it began, other upgrades apart. Nothing is added once the exchange is over.
  *
  * @throws {TypeError} for a store that cannot write, or no hashes.
  * @throws {RangeError} for iterations out of bounds.
@@ -143,42 +143,42 @@ export function scramUpgradeTasks(options: ScramUpgradeTaskOptions): readonly Se
     return secrets.get(result);
   }
 
-  async function add(result: { readonly authcid: string }, verifier: ScramVerifier): Promise<void> {
-    const expected = await secretsOf(result);
-    if (expected === undefined) return;
-    const changes = { authPassword: [...(expected.authPassword ?? []), verifier] };
+  /** Somebody else's upgrades may have come behind what was there; the store says whether anything else did. */
+  async function add<E>({ result, signal }: TaskAbout<E>, hash: ScramHash, verifier: ScramVerifier): Promise<void> {
+    const [before, now] = [await secretsOf(result), await readSecrets(accounts, result.authcid)];
+    if (before === undefined || now === undefined || !lacks(now, hash) || signal.aborted) return;
+    const { authPassword: known = [] } = before;
+    // Without any before, those that are there may be of another password.
+    const more = known.length > 0 ? (now.authPassword ?? []).slice(known.length) : [];
+    const expected = { ...before, authPassword: more.length > 0 ? [...known, ...more] : before.authPassword };
+    const changes = { authPassword: [...known, ...more, verifier] };
     if (await accounts.store?.(result.authcid, changes, expected)) secrets.set(result, { ...expected, ...changes });
   }
 
-  const task = (name: string, hash: ScramHash, index: number): ServerTask => ({
+  const task = (name: string, hash: ScramHash): ServerTask => ({
     name,
-    step: upgradeStep + index,
+    step: upgradeStep,
     announce: ({ adapter }) => [adapter.create("upgrade", NS_UPGRADE, {}, [name])],
-    check({ adapter, request }) {
-      const names = request === undefined ? [] : upgradesIn(adapter, request);
-      // XEP-0388 §2.3: what was not announced fails.
-      if (!names.every((each) => rows.has(each))) throw malformed("an upgrade that is not on offer");
-      if (new Set(names).size < names.length) throw malformed("an upgrade twice");
-    },
     async due({ adapter, request, mechanism, result }) {
       if (!upgradesIn(adapter, request).includes(name) || !provesPassword(mechanism)) return false; // R-UPGR-02
       if (result.credential !== undefined) return false; // one of several, and so not the password
       const found = await secretsOf(result);
       return found !== undefined && lacks(found, hash);
     },
-    async *perform({ adapter, result }) {
+    async *perform(about) {
+      const { adapter } = about;
       const salt = random(16); // R-SCRAM-27
       const attributes = { iterations: String(iterations) };
       const heard = yield [adapter.create("salt", NS_SCRAM_UPGRADE, attributes, [encodeBase64(salt)])];
       const salted = decodeBase64(textIn(adapter, only(adapter, heard, "hash")), { maxBytes: hash.digest.size });
       const verifier = await verifierFromSalted(hash, salted, { salt, iterations }).finally(() => wipe(salted));
-      await add(result, verifier).catch((error: unknown) => onFault?.(error));
+      await add(about, hash, verifier).catch((error: unknown) => onFault?.(error));
     },
   });
-  return [...rows].map(([name, hash], index) => task(name, hash, index));
+  return [...rows].map(([name, hash]) => task(name, hash));
 }
 
-/** Where upgrades begin in the order of tasks: behind whatever an application asks for (XEP-0480 §2.2). */
+/** Where upgrades stand in the order of tasks: behind whatever an application asks for (XEP-0480 §2.2). */
 const upgradeStep = 1_000_000;
 
 /** R-UPGR-01: the name of a row has no -PLUS. */
