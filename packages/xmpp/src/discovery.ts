@@ -75,7 +75,7 @@ export interface AnnounceOptions {
  * The children of `features` that announce mechanisms: none at all when there is no mechanism, for an empty
  * `mechanisms` element is never sent (RFC 6120 §6.4.1, R-XMPP-02).
  *
- * @param mechanisms what the server's `mechanisms(connection)` gave for this connection.
+ * @param mechanisms what the server's `mechanisms(connection)` gave for this connection, or `mechanismsFor` for who is expected.
  */
 export function announce<E>(
   mechanisms: readonly string[],

@@ -71,7 +71,7 @@ export class SASL2Stream<E> {
   /**
    * Decides what can be used on this stream from now on.
    *
-   * @param mechanisms what the server's `mechanisms(connection)` gave for this connection.
+   * @param mechanisms what the server's `mechanisms(connection)` gave for this connection, or `mechanismsFor` for whom its header names.
    * @returns the element to announce; none without a mechanism (R-SA2-02).
    */
   async announce(mechanisms: readonly string[]): Promise<readonly E[]> {

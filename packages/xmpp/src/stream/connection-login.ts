@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  isSASLError,
   SASLFailure,
   type SASLServerSession,
   type SecurityLayer,
@@ -39,20 +40,26 @@ export class ConnectionLogin<E> {
   #secure: boolean;
   #channel: SecuredChannel;
   #host = "";
+  /** Local part of whom the header of the stream names, at this host. */
+  #named: string | undefined;
   #session: SASLServerSession | undefined;
   #result: ServerResult | undefined;
   /** SASL2 in the stream as it is now; `undefined` where it is not spoken. */
   #sasl2: SASL2Stream<E> | undefined;
   /** What SCRAM vouches for (XEP-0474). */
   #announced: ServerConnection["announced"];
+  /** What the server could do, and was not announced in this stream to this account. */
+  #withheld: ReadonlySet<string> = new Set();
   #failures = 0;
 
   /**
    * @param send an element of the stream as it is.
    * @throws {RangeError} for a number of attempts out of its range.
+   * @throws {TypeError} when offers are to be made by account, and the server cannot.
    */
   constructor(parts: XMPPConnectionParts<E>, options: XMPPConnectionOptions<E>, send: (element: E) => Promise<void>) {
-    const { maxAttempts: attempts = DEFAULT_ATTEMPTS } = options;
+    const { maxAttempts: attempts = DEFAULT_ATTEMPTS, offerByAccount, server } = options;
+    if (offerByAccount && !server.mechanismsFor) throw new TypeError("the server has no mechanismsFor");
     if (!Number.isInteger(attempts) || attempts < 3 || attempts > 6) throw new RangeError("maxAttempts is 3 to 6");
     this.#parts = parts;
     this.#options = options;
@@ -101,7 +108,9 @@ export class ConnectionLogin<E> {
   begin(host: string, from: string | undefined): void {
     const { sasl2 } = this.#options;
     const { adapter } = this.#parts;
+    const jid = from === undefined ? undefined : parseJid(from);
     this.#host = host;
+    this.#named = jid?.domain === normalizeDomain(host) ? jid?.local : undefined;
     const bindingTypes = this.#channel.channelBinding?.types;
     this.#sasl2 =
       sasl2 === false || this.#result ? undefined : new SASL2Stream({ adapter, host, from, bindingTypes }, sasl2);
@@ -115,14 +124,37 @@ export class ConnectionLogin<E> {
       offers.push(adapter.create("starttls", NS_TLS, {}, this.#tlsFirst ? [adapter.create("required", NS_TLS)] : []));
     }
     if (this.#tlsFirst) return offers;
-    const mechanisms = this.#options.server.mechanisms(this.#connection);
+    const all = this.#options.server.mechanisms(this.#connection);
+    const own = await this.#ownOf(all);
+    // Whoever has nothing but tokens is not shown nothing, which tells something, but everything.
+    const mechanisms = (await this.#announce(own, all)) ?? (await this.#announce(all, all)) ?? [];
+    return [...offers, ...mechanisms];
+  }
+
+  /** Of what can be offered, what the account gets that the header names; it need not be there (R-SA2-06). */
+  async #ownOf(all: readonly string[]): Promise<readonly string[]> {
+    const { server, offerByAccount, onError } = this.#options;
+    if (!offerByAccount || this.#named === undefined) return all;
+    try {
+      return (await server.mechanismsFor?.(this.#named, this.#connection)) ?? all;
+    } catch (error) {
+      // The login will say so, where it needs the account; one with a certificate or a token need not.
+      if (!isSASLError(error) || error.code === "temporary") void (async () => onError?.(error))().catch(() => {});
+      return all;
+    }
+  }
+
+  /** Offers these of all in both profiles, as the same list. @returns `undefined` when they are none but inline features'. */
+  async #announce(mechanisms: readonly string[], all: readonly string[]): Promise<readonly E[] | undefined> {
     const sasl2 = (await this.#sasl2?.announce(mechanisms)) ?? [];
     const others = mechanisms.filter((name) => !this.#sasl2?.reserves(name));
+    this.#withheld = new Set(all.filter((name) => !others.includes(name)));
+    if (others.length === 0) return undefined;
     const bindingTypes = this.#channel.channelBinding?.types;
-    offers.push(...announce(others, adapter, { bindingTypes }));
+    const sasl1 = announce(others, this.#parts.adapter, { bindingTypes });
     // R-SSDP-02: of both profiles, for their lists are the same.
     this.#announced = { mechanisms: others, bindingTypes: announcedTypes(others, bindingTypes) };
-    return this.#secure ? [...offers, ...sasl2] : offers; // R-SA2-01
+    return this.#secure ? [...sasl1, ...sasl2] : sasl1; // R-SA2-01
   }
 
   /** Whether elements of this namespace belong to it, in the stream as it is now. */
@@ -176,8 +208,9 @@ export class ConnectionLogin<E> {
     const session = this.#session;
     const { adapter } = this.#parts;
     const mechanism = adapter.attribute(element, "mechanism") ?? "";
-    if (isElement(adapter, element, "auth", NS_SASL) && this.#sasl2?.reserves(mechanism)) {
-      const error = new SASLFailure("mechanism-unsupported", "a mechanism of an inline feature");
+    // R-SA2-03, and as much in SASL1: an inline feature's, or none of this account's.
+    if (isElement(adapter, element, "auth", NS_SASL) && this.#withheld.has(mechanism)) {
+      const error = new SASLFailure("mechanism-unsupported", "not announced on this stream");
       return this.#refuse(session, element, error);
     }
     const outcome = await serve(this.#transport(NS_SASL), session, element, { maxMessageBytes });

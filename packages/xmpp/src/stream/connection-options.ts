@@ -36,9 +36,18 @@ export interface XMPPConnectionParts<E> extends SecuredChannel {
 /** How a server treats its connections. */
 export interface XMPPConnectionOptions<E> {
   /** Offers the mechanisms and holds the sessions. Its names should go through `bareJid`. */
-  readonly server: Pick<SASLServer, "mechanisms" | "session">;
+  readonly server: Pick<SASLServer, "mechanisms" | "session"> & Partial<Pick<SASLServer, "mechanismsFor">>;
   /** Domains served here, at least one; the first stands in for a `to` that was left out. */
   readonly hosts: readonly string[];
+  /**
+   * Offer an account of this host that the stream header names (`from`) what works for it, by `mechanismsFor` of the server:
+   * the same list in both profiles, and nothing else is accepted on this stream. It costs a look-up for each stream, before
+   * anybody has logged in. A name nobody has gets the list of an account: say in the server's `accountMechanisms` which there
+   * are, and keep its `secret`, or strangers may be told apart by what they get at another time. Where accounts cannot be
+   * looked up, everything is offered, and `onError` told. Not for servers where users act as others by an authzid: it is
+   * whom the header names, and its list need not be theirs. Default false: everybody is offered the same.
+   */
+  readonly offerByAccount?: boolean | undefined;
   /** Whether TLS comes first where it can be had. Default true; false offers SASL before STARTTLS as well. */
   readonly requireTLS?: boolean | undefined;
   /** Failed attempts after which the stream is closed, 3 to 6: RFC 6120 §6.4.5 wants 2 to 5 retries. Default 6. */
@@ -69,7 +78,10 @@ export interface XMPPConnectionOptions<E> {
   readonly onAuthenticated?: ((stream: AuthenticatedStream<E>) => void | Promise<void>) | undefined;
   /** Told once, when the connection is over. What it throws is ignored. */
   readonly onEnd?: ((end: ConnectionEnd) => void) | undefined;
-  /** Told of what ended a connection other than the peer's own wish. For logs; what it throws, now or later, is ignored. */
+  /**
+   * Told of what ended a connection other than the peer's own wish, and of offers that could not be made by account. For
+   * logs; what it throws, now or later, is ignored.
+   */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
@@ -111,6 +123,8 @@ export interface AuthenticatedStream<E> {
   send(element: E): Promise<void>;
   /** The next element; `undefined` when the stream or the connection has ended. Called once at a time. */
   receive(): Promise<E | undefined>;
+  /** Whether the client closed the stream itself, which ends a session that could have been resumed (XEP-0198 §7). */
+  left(): boolean;
   /** Ends the stream, with an error if there is one to tell. */
   close(condition?: StreamCondition, text?: string): void;
 }

@@ -1,15 +1,13 @@
-import { Duplex } from "node:stream";
 import fc from "fast-check";
 import { type Element, parse } from "ltx";
 import { appendRealm, channelBinding, memoryAccounts, type ServerOptions } from "sasl-core";
 import { describe, expect, test, vi } from "vitest";
-import { echo, saslServer } from "../../test/loopback.js";
+import { saslServer } from "../../test/loopback.js";
 import { base64, ltxKit, SASL } from "../../test/support.js";
+import { type Run, settle, talk, Wire } from "../../test/talk.js";
 import { bareJid } from "../jid.js";
 import { SocketFraming } from "../node/socket-framing.js";
 import { XMPPConnection } from "./connection.js";
-import type { XMPPConnectionOptions, XMPPConnectionParts } from "./connection-options.js";
-import type { XMLLimits } from "./framing.js";
 
 const STREAM = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'";
 const OPEN = `${STREAM} to='localhost'>`;
@@ -21,63 +19,6 @@ const WRONG = plainAs("alice", "wrong");
 const FEATURES = "<stream:features";
 const NOT_AUTHORIZED = `<failure xmlns="urn:ietf:params:xml:ns:xmpp-sasl"><not-authorized/></failure>`;
 const SUCCESS = `<success xmlns="urn:ietf:params:xml:ns:xmpp-sasl"/>`;
-
-/** A socket whose other end is this test. */
-class Wire extends Duplex {
-  said = "";
-  override _read(): void {}
-  override _write(chunk: Buffer, _: string, done: () => void): void {
-    this.said += chunk.toString();
-    done();
-  }
-}
-
-interface Run {
-  readonly parts?: Partial<XMPPConnectionParts<Element>>;
-  readonly options?: Partial<XMPPConnectionOptions<Element>>;
-  readonly sasl?: Partial<ServerOptions>;
-  readonly limits?: Partial<XMLLimits>;
-  /** Leaves the connection open after the last word. */
-  readonly stay?: boolean;
-}
-
-/** Says these things to a connection and gives back all it said, with ids left out. */
-async function talk(words: readonly (string | Uint8Array)[], { parts, options, sasl, limits, stay }: Run = {}) {
-  const wire = new Wire();
-  const framing = new SocketFraming(wire, ltxKit.adapter, { limits });
-  const errors: unknown[] = [];
-  const connection = new XMPPConnection<Element>(
-    { framing, adapter: ltxKit.adapter, serialize: String, secure: true, ...parts },
-    {
-      server: saslServer(sasl),
-      sasl2: false,
-      hosts: ["localhost", "other.example"],
-      onAuthenticated: echo,
-      onError: (error) => errors.push(error),
-      ...options,
-    },
-  );
-  const run = connection.run();
-  for (const word of words) {
-    wire.push(typeof word === "string" ? Buffer.from(word) : word);
-    await settle();
-  }
-  if (!stay) wire.push(null);
-  await run;
-  wire.destroy();
-  return {
-    said: wire.said.replace(/ id='[0-9a-f]{32}'/g, ""),
-    connection,
-    errors,
-    ids: wire.said.match(/id='[0-9a-f]{32}'/g) ?? [],
-  };
-}
-
-/** Lets everything that can happen without new input happen; password checks are asynchronous. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setTimeout(resolve, 1));
-}
 
 const error = (condition: string): string =>
   `<stream:error xmlns:stream='http://etherx.jabber.org/streams'><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>${CLOSE}`;

@@ -27,6 +27,8 @@ export class XMPPConnection<E> {
   #host: string | undefined;
   #headerSent = false;
   #closed = false;
+  /** The client said so. */
+  #left = false;
   /** Why the connection ends, as soon as that is known. */
   #reason: SASLErrorCode | undefined;
   /** Set while TLS begins. */
@@ -233,6 +235,7 @@ export class XMPPConnection<E> {
       userAgent: entry.userAgent,
       send: (element) => this.#send(element),
       receive: () => this.#receive(),
+      left: () => this.#left,
       close: (condition, text) => this.#end(condition, text),
     });
   }
@@ -243,6 +246,7 @@ export class XMPPConnection<E> {
     try {
       const event = await framing.next();
       this.#takenAt = Date.now();
+      this.#left = event.type === "close";
       if (event.type === "close") return undefined;
       if (event.type === "open") throw new StreamViolation("bad-format", "a header inside a stream");
       if (isStreamError(event.element, adapter)) return undefined;
