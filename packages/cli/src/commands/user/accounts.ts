@@ -3,8 +3,16 @@
  *
  * @module
  */
-import { type AccountStore, type Canonicalizer, isSASLError, saslprepName } from "sasl-core";
+import {
+  type AccountProperties,
+  type AccountStore,
+  type Canonicalizer,
+  isSASLError,
+  type Mechanism,
+  saslprepName,
+} from "sasl-core";
 import type { LoadedPlugins } from "sasl-core/node";
+import { secretProperties } from "sasl-core/plugin";
 import { CommandError, type ExitCode, oneLine, usageError } from "../../errors.js";
 import type { Io } from "../../output.js";
 import { loadNamed } from "../../plugins.js";
@@ -79,6 +87,15 @@ function checkedName(name: unknown): string {
     throw usageError(`the name of an account is longer than ${MAX_NAME_OCTETS} octets`);
   }
   return name;
+}
+
+/**
+ * Takes every secret away that is made of a password or was given for one, whichever mechanism's it is: none outlives the
+ * password. Changes for `AccountStore.store`.
+ */
+export function withoutSecrets(mechanisms: readonly Mechanism[]): AccountProperties {
+  const names = [...secretProperties, ...mechanisms.flatMap(({ ownSecrets = [] }) => ownSecrets)];
+  return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 
 /** The error for a name nobody has. */

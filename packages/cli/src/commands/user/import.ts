@@ -6,14 +6,22 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { AccountProperties, AccountStore } from "sasl-core";
-import { secretProperties } from "sasl-core/plugin";
 import { type AccountFormat, FormatError, type ParsedAccount } from "sasl-formats";
 import { passwordSchemes } from "sasl-passwords";
 import { CommandError, type ExitCode, exitCodes } from "../../errors.js";
 import { unreadable } from "../../files.js";
+import { withPlugins } from "../../known-mechanisms.js";
 import { type Io, printJson } from "../../output.js";
 import { CommandFailure } from "../facts.js";
-import { type Accounts, canonicalName, note, notSupported, type UserOptions, withAccounts } from "./accounts.js";
+import {
+  type Accounts,
+  canonicalName,
+  note,
+  notSupported,
+  type UserOptions,
+  withAccounts,
+  withoutSecrets,
+} from "./accounts.js";
 import { type FormatOptions, formatNamed, formatSettings } from "./formats.js";
 import { Progress } from "./progress.js";
 
@@ -154,6 +162,8 @@ class Importer {
   readonly #store: NonNullable<AccountStore["store"]>;
   readonly #accounts: Accounts;
   readonly #replace: boolean;
+  /** No secret of the account that was there before outlives it. */
+  readonly #nothing: AccountProperties;
   /** Where each name was met first. */
   readonly #met = new Map<string, string>();
   #batch = SMALLEST_BATCH;
@@ -162,6 +172,7 @@ class Importer {
     this.#store = store;
     this.#accounts = accounts;
     this.#replace = replace;
+    this.#nothing = { ...withoutSecrets(withPlugins(accounts.plugins.mechanisms)), disabled: undefined };
   }
 
   async *import(parsed: Iterable<ParsedAccount>, file: string): AsyncGenerator<Outcome> {
@@ -200,7 +211,7 @@ class Importer {
       this.#met.set(name, `${file}:${line}`);
       if (await this.#store(name, properties, null)) return "added";
       if (!this.#replace) return skip(name, "there is such an account already; --replace overwrites it");
-      await this.#store(name, { ...nothing, ...properties });
+      await this.#store(name, { ...this.#nothing, ...properties });
       return "replaced";
     } catch (error) {
       // What concerns this account alone; a store that fails ends the import.
@@ -209,11 +220,6 @@ class Importer {
     }
   }
 }
-
-/** No secret of the account that was there before outlives it. */
-const nothing: AccountProperties = Object.fromEntries(
-  [...secretProperties, "disabled"].map((property) => [property, undefined]),
-);
 
 /** Why an account would be of no use here. */
 function objection(name: string, { userPassword, passwordHash = [] }: AccountProperties): string | undefined {

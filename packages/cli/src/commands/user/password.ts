@@ -20,6 +20,7 @@ import {
   notSupported,
   type UserOptions,
   withAccounts,
+  withoutSecrets,
 } from "./accounts.js";
 
 /** As the argument parser gives them. */
@@ -66,7 +67,8 @@ async function write(
 ): Promise<PasswordChange | undefined> {
   if (store.store === undefined) throw notSupported("write");
   const { plaintext = false, iterations, prep } = options;
-  const mechanisms = chosen(options, withPlugins(plugins.mechanisms));
+  const known = withPlugins(plugins.mechanisms);
+  const mechanisms = chosen(options, known);
   const password = await newPassword(options, `New password of ${oneLine(name)}:`, io);
   const change = await changeFor(password, {
     name,
@@ -80,7 +82,8 @@ async function write(
     const names = change.unserved.join(", ");
     throw usageError(`${names}: needs the password itself, which --plaintext stores; nothing was written`);
   }
-  return (await store.store(name, change.changes, expected)) ? change : undefined;
+  const changes = { ...withoutSecrets(known), ...change.changes };
+  return (await store.store(name, changes, expected)) ? change : undefined;
 }
 
 function chosen({ mechanisms, plaintext }: SetPasswordOptions, known: readonly Mechanism[]): readonly Mechanism[] {
