@@ -32,6 +32,8 @@ export type CommandErrorCode =
   // The accounts: exit 2.
   | "account-exists"
   | "no-such-account"
+  | "factor-exists" // the account has a second factor already
+  | "no-such-factor"
   | "store-failed" // it cannot be opened, read or written at present, or a record in it is malformed
   | "not-supported" // this kind of store does not do that
   | "not-exportable" // the format cannot hold the account
@@ -54,6 +56,8 @@ const kinds: Readonly<Record<CommandErrorCode, CommandErrorKind>> = {
   "address-in-use": "ConnectionError",
   "account-exists": "StoreError",
   "no-such-account": "StoreError",
+  "factor-exists": "StoreError",
+  "no-such-factor": "StoreError",
   "store-failed": "StoreError",
   "not-supported": "StoreError",
   "not-exportable": "StoreError",

@@ -13,6 +13,7 @@ import type { CheckOptions } from "./commands/user/check.js";
 import type { ExportOptions } from "./commands/user/export.js";
 import type { ImportOptions } from "./commands/user/import.js";
 import type { SetPasswordOptions } from "./commands/user/password.js";
+import type { TotpOptions } from "./commands/user/totp.js";
 import type { ExitCode } from "./errors.js";
 import type { Io } from "./output.js";
 import { version } from "./version.js";
@@ -64,7 +65,10 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
       "--fast-token-file <file>",
       "XMPP: log in with the token in this file (FAST), and keep there what the server gives",
     )
-    .option("--totp-file <file>", "XMPP: file with the code of the second factor, read when the server wants it")
+    .option(
+      "--totp-file <file>",
+      "XMPP: file with the code of the second factor, or its otpauth:// URI; read when the server wants it",
+    )
     .option("--trace", "show the exchange on standard error, without secrets")
     .action(async (url: string, options: LoginOptions) => {
       const { login } = await import("./commands/login.js");
@@ -146,6 +150,15 @@ function userCommands(program: Command, io: Io, done: (code: ExitCode) => void):
     .action(async (name: string, options: UserOptions) => {
       const { remove } = await import("./commands/user/remove.js");
       done(await remove(name, options, io));
+    });
+  command("totp", "give an account a second factor, and print its secret as a URI for an app")
+    .argument("<name>")
+    .option("--domain <domain>", "domain of the account, which the app shows; default localhost")
+    .option("--replace", "a new secret in place of the one that is there")
+    .option("--disable", "take the second factor away")
+    .action(async (name: string, options: TotpOptions) => {
+      const { totp } = await import("./commands/user/totp.js");
+      done(await totp(name, options, io));
     });
   command("list", "print the names of all accounts").action(async (options: UserOptions) => {
     const { list } = await import("./commands/user/list.js");

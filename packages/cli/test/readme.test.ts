@@ -50,7 +50,7 @@ describe("README", () => {
   }
 
   test("every option it names exists", async () => {
-    const user = ["add", "passwd", "remove", "list", "check", "export", "import"].map((name) => ["user", name]);
+    const user = ["add", "passwd", "remove", "totp", "list", "check", "export", "import"].map((name) => ["user", name]);
     const commands = [["login"], ["probe"], ["mechanisms"], ["serve"], ...user];
     const helps = await Promise.all(commands.map((command) => sasl([...command, "--help"])));
     const help = helps.map(({ stdout }) => stdout).join("\n");

@@ -41,7 +41,7 @@ describe("sasl user add", () => {
     expect(statSync(users).mode & 0o777).toBe(0o600);
     expect(readFileSync(users, "utf8")).not.toContain(words);
     const { json } = await right("alice");
-    expect(json).toEqual({ ok: true, name: "alice", mechanisms: expect.any(Array) });
+    expect(json).toEqual({ ok: true, name: "alice", mechanisms: expect.any(Array), totp: false });
     const scram = ["SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"];
     expect(json.mechanisms.sort()).toEqual([...scram, "PLAIN", "LOGIN"].sort());
   });

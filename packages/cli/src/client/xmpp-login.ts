@@ -125,13 +125,19 @@ export async function knownToken(
   }
 }
 
-/** How the login goes. @param credentials what else there is to log in with. */
+/**
+ * How the login goes.
+ *
+ * @param credentials what else there is to log in with.
+ * @param onSecret told of what is read on the way, before it is sent.
+ */
 export function xmppLogin(
   target: Target,
   domain: string,
   options: XmppOptions & Pick<Parameters<typeof scramUpgrade>[1] & object, "prepare" | "iterations">,
   credentials: Credentials,
   known: KnownToken | undefined,
+  onSecret: (secret: string) => void,
 ): XmppLogin {
   const own = accountOf(target.user, domain);
   const from = own && (credentials.authzid === undefined ? own : (bareJid(credentials.authzid) ?? own));
@@ -144,7 +150,7 @@ export function xmppLogin(
     inline: [...(tokens ? [tokens] : []), binding] as readonly ClientInline[],
     tasks: [
       totp(() => {
-        if (totpFile !== undefined) return secretFromFile(totpFile);
+        if (totpFile !== undefined) return codeIn(totpFile, onSecret);
         throw new SASLFailure("no-credentials", "the server wants a second factor; --totp-file FILE gives its code");
       }),
       ...(password === undefined ? [] : [scramUpgrade({ password }, { prepare, iterations })]),
@@ -167,6 +173,28 @@ export function xmppLogin(
       };
     },
   };
+}
+
+/** The code in a file, or what an app with the URI in it would show. @throws {CommandError} */
+async function codeIn(path: string, onSecret: (secret: string) => void): Promise<string> {
+  const text = (await secretFromFile(path)).trim();
+  const code = /^otpauth:/i.test(text) ? await codeOf(text) : text.replace(/[\s-]/g, "");
+  if (code === undefined || !/^[0-9]{6,10}$/.test(code)) {
+    throw new CommandError("malformed-file", `${path}: neither a code of 6 to 10 digits nor an otpauth://totp/ URI`);
+  }
+  onSecret(code);
+  return code;
+}
+
+/** What an app shows that has this URI; `undefined` for one that cannot be read. */
+async function codeOf(uri: string): Promise<string | undefined> {
+  const { TOTP, URI } = await import("otpauth");
+  try {
+    const otp = URI.parse(uri);
+    return otp instanceof TOTP ? otp.generate() : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The same in words: parts of a sentence. */

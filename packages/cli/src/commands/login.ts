@@ -81,11 +81,18 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
   try {
     return await within(signal, options.timeout, follower, async () => {
       const credentials = await readSecrets(target, options, io, typed, follower, signal);
-      const secrets = [credentials.password, credentials.token, known?.token?.token];
-      mask = maskFor(secrets.filter((secret) => secret !== undefined));
+      const secrets = [credentials.password, credentials.token, known?.token?.token].filter(
+        (each) => each !== undefined,
+      );
+      mask = maskFor(secrets);
+      const onSecret = (secret: string): void => {
+        secrets.push(secret);
+        mask = maskFor(secrets);
+      };
       const route = await routeTo(target, options, signal);
       const means = { ...options, prepare: options.prep };
-      const xmpp = target.protocol === "xmpp" ? xmppLogin(target, route.name, means, credentials, known) : undefined;
+      const xmpp =
+        target.protocol === "xmpp" ? xmppLogin(target, route.name, means, credentials, known, onSecret) : undefined;
       const session = await openSession(route, follower, xmpp);
       const jid = target.protocol === "xmpp" && target.user !== undefined ? `${target.user}@${route.name}` : undefined;
       const usable = withCredentials(mechanisms, credentials, jid);
@@ -119,7 +126,8 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
       await Promise.race([session.end().catch(() => {}), sleep(FAREWELL_MS)]);
       return exitCodes.done;
     });
-  } catch (error) {
+  } catch (caught) {
+    const error = ownErrorIn(caught);
     if (error instanceof CommandError && error.kind === "UsageError") throw error;
     if (options.trace && tried !== null) traceFailure(error, mask, io);
     const chosen = choice();
@@ -272,6 +280,12 @@ function traceFailure(error: unknown, mask: Mask, io: Io): void {
   if (!isSASLError(error)) return;
   const { peer } = describeError(error, { mask }).report;
   if (peer !== undefined) io.stderr.write(`S: failure ${peer}\n`);
+}
+
+/** An error of the command itself, such as of a file read on the way, out of what the login made of it. */
+function ownErrorIn(error: unknown): unknown {
+  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof CommandError) return at;
+  return error;
 }
 
 function skippedIn(error: unknown): readonly Skipped[] {

@@ -35,7 +35,7 @@ import { Mailboxes, type MailboxLimits } from "./mailbox.js";
 import { offered, survey } from "./offered.js";
 import { imapService, type ServiceContext, smtpService, xmppService } from "./services.js";
 import { TlsLayer } from "./tls-layer.js";
-import { servedTokens, withTokens } from "./xmpp-login.js";
+import { servedTokens, withoutSecondFactor, withTokens } from "./xmpp-login.js";
 
 export type { CertificatePair } from "./certificate.js";
 export type { MailboxLimits } from "./mailbox.js";
@@ -161,6 +161,7 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
     mailboxes: new Mailboxes(options.mailboxLimits),
     isAccount: async (name) => (await options.accounts.lookup(name, [])) !== undefined,
     external: (socket) => identities.get(socket),
+    admit: withoutSecondFactor(options.accounts),
     async secure(socket) {
       const secured = await tls.secure(socket);
       if (clientCa === undefined) return secured;

@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { Element } from "ltx";
-import type { AccountStore, ExternalIdentity, SASLServer } from "sasl-core";
+import type { AccountStore, ExternalIdentity, SASLServer, ServerResult } from "sasl-core";
 import { tlsChannelBinding, tlsStrength, tlsVersion } from "sasl-core/node";
 import { IMAPConnection, type IMAPConnectionOptions } from "sasl-imap";
 import type { Sweep } from "sasl-lines";
@@ -30,6 +30,8 @@ export interface ServiceContext {
   readonly isAccount: (name: string) => Promise<boolean>;
   /** Whom the client's certificate stands for, as local parts. */
   readonly external: (socket: Socket) => ExternalIdentity | undefined;
+  /** The last word in protocols without tasks; throws a SASLError for who may not come in so. */
+  readonly admit: (result: ServerResult) => Promise<void>;
   /** Puts TLS on a socket. */
   readonly secure: (socket: Socket) => Promise<TLSSocket>;
   /** Told of our own faults. */
@@ -53,7 +55,7 @@ export function imapService(context: ServiceContext): Accept {
     capabilities: imapCapabilities,
     onAuthenticated: serveMailboxes(context.mailboxes),
     startTls: startTls(context),
-    connection: (wire) => ({ external: context.external(wire.socket) }),
+    connection: (wire) => ({ external: context.external(wire.socket), admit: context.admit }),
     sweep: context.sweep,
   };
   // In the clear all clients are greeted alike, and to work out what to offer takes longer than to say it.
@@ -78,7 +80,7 @@ export function smtpService(context: ServiceContext): Accept {
     maxMessageBytes: MAX_MESSAGE_BYTES,
     onMessage: deliverTo(context),
     startTls: startTls(context),
-    connection: (wire) => ({ external: context.external(wire.socket) }),
+    connection: (wire) => ({ external: context.external(wire.socket), admit: context.admit }),
     sweep: context.sweep,
   };
   return (socket) => {
@@ -97,7 +99,7 @@ export function xmppService(context: ServiceContext, accounts: AccountStore, tok
     hosts: [domain],
     requireTLS: !context.allowPlaintext,
     sasl2: sasl2Features(accounts, tokens, chat.sessions.inline, report),
-    features: (_, features, resource) => chatFeatures(features, resource),
+    features: (result, features, resource) => chatFeatures(features, resource, chat.sessions.managed(result)),
     onAuthenticated: (stream) => chat.serve(stream),
   };
   const channel = (socket: TLSSocket) => ({

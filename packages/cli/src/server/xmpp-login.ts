@@ -4,9 +4,11 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { AccountStore, Mechanism } from "sasl-core";
+import { type AccountStore, type Mechanism, SASLFailure, type ServerResult } from "sasl-core";
 import { type HashedTokens, hashedTokens, hashSha256, hashSha512 } from "sasl-core/mechanisms";
+import { asSASLError } from "sasl-core/plugin";
 import { fastServer, type SASL2ServerOptions, type ServerInline, type ServerTask, scramUpgradeTasks } from "sasl-xmpp";
+import { totpProperty, totpTask } from "sasl-xmpp/totp";
 
 /** The tokens of a server, and the mechanisms to offer for them. */
 export interface ServedTokens {
@@ -51,7 +53,34 @@ export function sasl2Features(
   const fast = tokens && lenient(fastServer({ tokens: tokens.keeper, mechanisms: tokens.names }), report);
   return {
     inline: [...(fast ? [fast] : []), ...sessions],
-    tasks: accounts.store === undefined ? [] : upgrades(accounts, report),
+    tasks: [secondFactor(accounts), ...(accounts.store === undefined ? [] : upgrades(accounts, report))],
+  };
+}
+
+/** For accounts that `sasl user totp` gave one. Where the store cannot write nobody gets past it: a code counts once. */
+function secondFactor(accounts: AccountStore): ServerTask {
+  if (accounts.store !== undefined) return totpTask({ accounts });
+  const store = (): never => {
+    throw new Error("this store cannot write, and a code has to be crossed out");
+  };
+  return totpTask({ accounts: { lookup: (name, requests) => accounts.lookup(name, requests), store } });
+}
+
+/**
+ * For `admit` of connections whose protocol knows no second factor: refuses those who have one, or it could be left out by
+ * speaking that protocol.
+ */
+export function withoutSecondFactor(accounts: AccountStore): (result: ServerResult) => Promise<void> {
+  return async ({ authcid }) => {
+    let factor: unknown;
+    try {
+      factor = (await accounts.lookup(authcid, [totpProperty]))?.[totpProperty] ?? undefined;
+    } catch (error) {
+      throw asSASLError(error, "temporary", "accounts cannot be looked up at present");
+    }
+    if (factor === undefined) return;
+    const detail = "this account has a second factor, which only XMPP can ask for";
+    throw new SASLFailure("mechanism-too-weak", "more is needed than this protocol can ask for", { detail });
   };
 }
 

@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto";
 import type { Element } from "ltx";
 import { type AuthenticatedStream, formatJid, NS_CARBONS, NS_CSI, NS_SM, parseJid, type XMLAdapter } from "sasl-xmpp";
-import { bareOf, type ManagedSession, Sessions } from "./xmpp-sessions.js";
+import { bareOf, type ManagedSession, type Presence, Sessions } from "./xmpp-sessions.js";
 
 const NS_CLIENT = "jabber:client";
 const NS_BIND = "urn:ietf:params:xml:ns:xmpp-bind";
@@ -24,11 +24,12 @@ const MAX_RESOURCE_CHARACTERS = 256;
 
 const NS_FORWARD = "urn:xmpp:forward:0";
 
-/** Features of an authenticated stream: one whose resource is bound needs none. */
-export function chatFeatures(adapter: XMLAdapter<Element>, resource?: string): Element[] {
-  if (resource !== undefined) return [];
+/** Features of an authenticated stream: what came with the login is offered no more. */
+export function chatFeatures(adapter: XMLAdapter<Element>, resource?: string, managed = false): Element[] {
+  const management = managed ? [] : [adapter.create("sm", NS_SM)];
+  if (resource !== undefined) return management;
   const optional = adapter.create("optional", NS_SESSION);
-  return [adapter.create("bind", NS_BIND), adapter.create("session", NS_SESSION, {}, [optional])];
+  return [adapter.create("bind", NS_BIND), adapter.create("session", NS_SESSION, {}, [optional]), ...management];
 }
 
 /** Who is there: streams by bare JID and resource. */
@@ -55,6 +56,7 @@ export class Chat {
     const sessions = this.#users.get(bare) ?? new Map<string, ChatSession>();
     if (sessions.size >= MAX_RESOURCES && !(exact && sessions.has(wanted))) return undefined;
     const resource = !exact && sessions.has(wanted) ? `${wanted}-${randomUUID()}` : wanted;
+    sessions.get(resource)?.replace();
     sessions.set(resource, session);
     this.#users.set(bare, sessions);
     return `${bare}/${resource}`;
@@ -62,7 +64,7 @@ export class Chat {
 
   /** Streams of an account that want copies of what its others send and get (XEP-0280). */
   copied(bare: string): ChatSession[] {
-    return [...(this.#users.get(bare)?.values() ?? [])].filter((each) => each.carbons);
+    return [...(this.#users.get(bare)?.values() ?? [])].filter((each) => each.presence.carbons);
   }
 
   /** Streams a JID means: one for a full one, all that are available for a bare one (RFC 6121 §8.5). */
@@ -70,7 +72,7 @@ export class Chat {
     const jid = parseJid(to);
     const sessions = jid && this.#users.get(formatJid({ local: jid.local, domain: jid.domain }));
     if (sessions === undefined) return [];
-    if (jid?.resource === undefined) return [...sessions.values()].filter((each) => each.available);
+    if (jid?.resource === undefined) return [...sessions.values()].filter((each) => each.presence.available);
     const session = sessions.get(jid.resource);
     return session ? [session] : [];
   }
@@ -86,10 +88,10 @@ class ChatSession {
   readonly #stream: AuthenticatedStream<Element>;
   readonly #chat: Chat;
   jid: string | undefined;
-  available = false;
-  carbons = false;
+  presence: Presence = { available: false, carbons: false };
   #managed: ManagedSession | undefined;
-  readonly #replaced = (): void => this.#stream.close("conflict");
+  /** Ends the stream: another has its place. */
+  readonly replace = (): void => this.#stream.close("conflict");
 
   constructor(stream: AuthenticatedStream<Element>, chat: Chat) {
     this.#stream = stream;
@@ -97,8 +99,8 @@ class ChatSession {
   }
 
   async run(): Promise<void> {
-    if (!(await this.#begin())) return;
     try {
+      await this.#begin();
       for (;;) {
         const stanza = await this.#stream.receive();
         if (stanza === undefined) return;
@@ -106,7 +108,7 @@ class ChatSession {
       }
     } finally {
       // Where another stream took it up, it goes on there.
-      if (this.#managed?.replace === this.#replaced) this.#chat.sessions.end(this.#managed);
+      if (this.#managed?.detach(this.replace) && this.#stream.left()) this.#chat.sessions.forget(this.#managed);
     }
   }
 
@@ -116,23 +118,37 @@ class ChatSession {
   }
 
   /** With SASL2 the resource may be bound, and a session be taken up again, before there is a first stanza. */
-  async #begin(): Promise<boolean> {
-    const { jid: bare, resource } = this.#stream;
-    if (resource === undefined) return true;
-    const { managed, carbons, resumed } = this.#chat.sessions.begin(`${bare}/${resource}`);
-    this.jid = this.#chat.bind(this, bare, resource, true);
-    if (this.jid === undefined) {
-      this.#stream.close("resource-constraint");
-      return false;
-    }
-    this.carbons = carbons;
+  async #begin(): Promise<void> {
+    const { resource, userAgent, resumed } = this.#stream;
+    if (resource === undefined) return;
+    const { managed, carbons = false } = this.#chat.sessions.begin(userAgent);
+    this.presence.carbons = carbons;
+    if (resumed && managed) return this.#resume(managed);
+    if (managed) managed.presence.carbons = carbons;
+    if (this.#enter(resource) && managed) this.#manage(managed);
+  }
+
+  /** Takes the resource of a session. @returns false where the account has too many. */
+  #enter(resource: string): boolean {
+    this.jid = this.#chat.bind(this, this.#stream.jid, resource, true);
+    if (this.jid === undefined) this.#stream.close("resource-constraint");
+    return this.jid !== undefined;
+  }
+
+  #manage(managed: ManagedSession): void {
     this.#managed = managed;
-    if (managed === undefined) return true;
-    managed.carbons = carbons;
-    managed.replace = this.#replaced;
-    // XEP-0198 §5: what the client did not get goes out again.
-    if (resumed) for (const stanza of managed.unconfirmed) await this.#stream.send(stanza);
-    return true;
+    this.presence = managed.presence;
+    managed.attach(this.replace);
+  }
+
+  /** XEP-0198 §5: what the client did not get goes out again, at once, so that nothing else gets between. */
+  async #resume(managed: ManagedSession, ...answer: readonly Element[]): Promise<void> {
+    if (!this.#enter(parseJid(managed.jid)?.resource ?? "")) return;
+    this.#manage(managed);
+    const { adapter } = this.#stream;
+    const question = managed.unconfirmed.length > 0 ? [adapter.create("r", NS_SM)] : [];
+    const all = [...answer, ...managed.unconfirmed, ...question];
+    await Promise.all(all.map((each) => this.#stream.send(each)));
   }
 
   async #send(stanza: Element): Promise<void> {
@@ -143,10 +159,18 @@ class ChatSession {
     if (this.#managed?.due) await this.#stream.send(this.#stream.adapter.create("r", NS_SM));
   }
 
-  /** XEP-0198 §4. */
-  #manage(element: Element): Promise<void> | void {
-    const { adapter } = this.#stream;
+  /** XEP-0198 §3 to §5. */
+  async #control(element: Element): Promise<void> {
+    const { adapter, jid, userAgent, result } = this.#stream;
     const [name, managed] = [adapter.name(element), this.#managed];
+    const resource = this.jid === undefined ? undefined : parseJid(this.jid)?.resource;
+    const about = { jid, resource, managed: managed !== undefined, userAgent, result };
+    const negotiated = await this.#chat.sessions.negotiate(adapter, element, about, this.presence);
+    if (negotiated !== undefined) {
+      if (resource === undefined && negotiated.managed) return this.#resume(negotiated.managed, negotiated.answer);
+      if (negotiated.managed) this.#manage(negotiated.managed);
+      return this.#stream.send(negotiated.answer);
+    }
     if (managed === undefined) return this.#stream.close("unsupported-stanza-type");
     if (name === "r") return this.#stream.send(adapter.create("a", NS_SM, { h: String(managed.handled) }));
     const h = adapter.attribute(element, "h") ?? "";
@@ -157,7 +181,7 @@ class ChatSession {
   async #take(stanza: Element): Promise<void> {
     const { adapter } = this.#stream;
     const namespace = adapter.namespace(stanza);
-    if (namespace === NS_SM) return this.#manage(stanza);
+    if (namespace === NS_SM) return this.#control(stanza);
     if (namespace === NS_CSI) return;
     this.#managed?.handle();
     switch (namespace === NS_CLIENT && adapter.name(stanza)) {
@@ -189,7 +213,7 @@ class ChatSession {
       case `set ${NS_ROSTER}`:
         return this.#result(iq);
       case `set ${NS_CARBONS}`:
-        this.carbons = adapter.name(child) === "enable";
+        this.presence.carbons = adapter.name(child) === "enable";
         return this.#result(iq);
       case `get ${NS_ROSTER}`:
         return this.#result(iq, adapter.create("query", NS_ROSTER));
@@ -271,8 +295,8 @@ class ChatSession {
     if (this.jid === undefined) return this.#error(presence, "auth", "not-authorized");
     const type = adapter.attribute(presence, "type");
     if (adapter.attribute(presence, "to") !== undefined) return; // there are no subscriptions, and nobody is told
-    if (type === undefined) this.available = true;
-    else if (type === "unavailable") this.available = false;
+    if (type === undefined) this.presence.available = true;
+    else if (type === "unavailable") this.presence.available = false;
     else return;
     // RFC 6121 §4.2.2: to the user's own available streams, this one among them.
     const targets = this.#chat.find(this.#stream.jid);

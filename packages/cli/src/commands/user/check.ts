@@ -6,6 +6,7 @@
 import { channelBinding, isSASLError, type Mechanism, type SASLError, SASLServer, saslError } from "sasl-core";
 import { plain } from "sasl-core/mechanisms";
 import { passwordSchemes } from "sasl-passwords";
+import { totpProperty } from "sasl-xmpp/totp";
 import { CommandError, type ExitCode, exitCodes, oneLine, usageError } from "../../errors.js";
 import { withPlugins } from "../../known-mechanisms.js";
 import { type Io, printJson } from "../../output.js";
@@ -20,12 +21,13 @@ export interface CheckOptions extends UserOptions, SecretOptions {}
 export function check(name: string, options: CheckOptions, io: Io): Promise<ExitCode> {
   return withAccounts(options, io, async (accounts) => {
     const canonical = await canonicalName(name, accounts);
-    const found = await accounts.store.lookup(canonical, []);
+    const found = await accounts.store.lookup(canonical, [totpProperty]);
     const password = await passwordOf(options, `Password of ${oneLine(canonical)}:`, io);
     const server = serverFor(accounts, options);
     const connection = { secure: true, channelBinding: channelBinding({ "tls-exporter": new Uint8Array(32) }) };
     const mechanisms = found === undefined ? [] : await ofTheStore(server.workingMechanisms(canonical, connection));
-    const facts = { name: canonical, mechanisms };
+    const totp = (found?.[totpProperty] ?? undefined) !== undefined;
+    const facts = { name: canonical, mechanisms, totp };
     try {
       await ofTheStore(tryPlain(server, name, password));
     } catch (error) {
@@ -33,7 +35,10 @@ export function check(name: string, options: CheckOptions, io: Io): Promise<Exit
       throw new CommandFailure(found === undefined ? nobody(error) : uncheckable(error, mechanisms), facts);
     }
     if (options.json) printJson(io, { ok: true, ...facts });
-    else io.stdout.write(`${oneLine(`${canonical} can log in, with ${mechanisms.join(", ")}`)}\n`);
+    else {
+      const factor = totp ? "; a second factor is asked for" : "";
+      io.stdout.write(`${oneLine(`${canonical} can log in, with ${mechanisms.join(", ")}${factor}`)}\n`);
+    }
     return exitCodes.done;
   });
 }

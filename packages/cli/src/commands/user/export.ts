@@ -7,6 +7,7 @@ import { once } from "node:events";
 import type { AccountProperties, PropertyName } from "sasl-core";
 import { secretProperties } from "sasl-core/plugin";
 import { type AccountFormat, FormatError } from "sasl-formats";
+import { totpProperty } from "sasl-xmpp/totp";
 import { CommandError, type ExitCode, exitCodes, usageError } from "../../errors.js";
 import { type Io, jsonLine } from "../../output.js";
 import { CommandFailure } from "../facts.js";
@@ -26,8 +27,17 @@ export interface ExportOptions extends UserOptions, FormatOptions {
   readonly all?: boolean;
 }
 
-/** What formats write: secrets, and the fields of a passwd-file. */
-const wanted: readonly PropertyName[] = [...secretProperties, "disabled", "uid", "gid", "gecos", "home", "shell"];
+/** What formats write: secrets, the fields of a passwd-file, and what it keeps in lines of its own. */
+const wanted: readonly PropertyName[] = [
+  ...secretProperties,
+  "disabled",
+  "uid",
+  "gid",
+  "gecos",
+  "home",
+  "shell",
+  totpProperty,
+];
 
 /**
  * Prints one account, or with `--all` every one.
@@ -65,6 +75,7 @@ async function exportOne(
     io.stdout.write(text);
     if (fileName !== null) note(io, "export", `the file of this account is called ${fileName}`);
   }
+  noteFactor(canonical, properties, format, io);
   return exitCodes.done;
 }
 
@@ -84,6 +95,7 @@ async function exportAll(
       const { text, fileName } = formatted(name, properties, format, options);
       const line = options.json ? `${jsonLine({ name, format: format.name, fileName, text })}\n` : text;
       if (!io.stdout.write(line)) await once(io.stdout, "drain");
+      noteFactor(name, properties, format, io);
       count++;
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
@@ -97,6 +109,12 @@ async function exportAll(
   }
   if (options.json) io.stdout.write(`${jsonLine({ ok: true, count })}\n`);
   return exitCodes.done;
+}
+
+/** A password alone lets in what was an account with a second factor. */
+function noteFactor(name: string, properties: AccountProperties, format: AccountFormat, io: Io): void {
+  if ((properties[totpProperty] ?? undefined) === undefined || format.name === "dovecot") return;
+  note(io, "export", `${name}: the second factor stays behind, as ${format.name} has no place for it`);
 }
 
 function formatted(
