@@ -64,6 +64,7 @@ export function clientAbout<E>(kit: Kit<E>, authentication: E, more: Partial<Cli
     from: alice,
     userAgent: { id: phone },
     bindingTypes: [],
+    bindingRequired: false,
     ...more,
   };
 }

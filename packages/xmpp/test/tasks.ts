@@ -24,6 +24,7 @@ export function clientAbout<E>(
     from,
     userAgent: {},
     bindingTypes: ["tls-exporter"],
+    bindingRequired: false,
   };
 }
 

@@ -87,6 +87,7 @@ class Login<E> {
 
   constructor(transport: ElementTransport<E>, features: E, settings: AuthenticateOptions, parts: Parts) {
     const { adapter } = transport;
+    const { policy } = settings;
     const offer = offerOn(transport, features);
     if (offer === undefined) throw new SASLFailure("no-common-mechanism", "SASL2 cannot be used on this stream");
     this.#transport = transport;
@@ -99,7 +100,8 @@ class Login<E> {
       inline: findChild(adapter, offer.element, "inline", NS_SASL2),
       from: offer.from,
       userAgent: parts.userAgent,
-      bindingTypes: settings.channelBinding?.types ?? [],
+      bindingTypes: (policy?.channelBinding !== "disable" && settings.channelBinding?.types) || [],
+      bindingRequired: policy?.channelBinding === "require",
     };
     this.#client = new SASL2Client(transport, {
       maxMessageBytes: settings.limits?.maxMessageBytes,

@@ -30,8 +30,10 @@ export interface ClientAbout<E> {
   /** Bare JID that the stream header named. */
   readonly from: string;
   readonly userAgent: UserAgent;
-  /** Types this connection can be bound to, strongest first. */
+  /** Types that this login may be bound to, strongest first; none where the policy disables it. */
   readonly bindingTypes: readonly string[];
+  /** Whether the policy takes no login that is not bound. */
+  readonly bindingRequired: boolean;
 }
 
 /** An inline feature at the client: holds no state of a login. `T` is what it finds in a success. */

@@ -1,5 +1,5 @@
 import { channelBinding, memoryAccounts, type ServerOptions } from "sasl-core";
-import { hashedTokens, htSha256, plain, SCRAMPLUS, scramSha256Plus } from "sasl-core/mechanisms";
+import { hashedTokens, htSha256, plain, SCRAM, SCRAMPLUS, scramSha256, scramSha256Plus } from "sasl-core/mechanisms";
 import {
   type ClientTask,
   type FastServerOptions,
@@ -31,7 +31,10 @@ for (const kit of kits) {
     const clock = { time: start };
     const now = () => clock.time;
     const tokens = hashedTokens({ accounts, hashes: [htSha256], now });
-    const sasl: Partial<ServerOptions> = { accounts, mechanisms: [plain, scramSha256Plus, ...tokens.mechanisms] };
+    const sasl: Partial<ServerOptions> = {
+      accounts,
+      mechanisms: [plain, scramSha256, scramSha256Plus, ...tokens.mechanisms],
+    };
     const server = fastServer({ tokens, now, ...options });
     const store = memoryFastTokens();
     const client = fast({ store, now });
@@ -78,6 +81,29 @@ for (const kit of kits) {
       expect(names).toEqual(expect.arrayContaining(["PLAIN", "SCRAM-SHA-256-PLUS"]));
       expect(names.filter((name) => name.startsWith("HT-"))).toEqual([]);
       expect(kit.adapter.children(find(kit, features, "fast"))).toHaveLength(2);
+    });
+
+    const policies: readonly [channelBinding: "disable" | "require", offered: readonly string[], asked: string[]][] = [
+      ["disable", ["HT-SHA-256-EXPR", "HT-SHA-256-NONE"], ["HT-SHA-256-NONE"]],
+      ["disable", ["HT-SHA-256-EXPR"], []],
+      ["require", ["HT-SHA-256-EXPR", "HT-SHA-256-NONE"], ["HT-SHA-256-EXPR"]],
+      ["require", ["HT-SHA-256-NONE"], []],
+    ];
+    test.each(policies)("R-FAST-02 R-HT-03 binding %s: of %j a token for %j is asked for, and used", async (...row) => {
+      const [channelBinding, mechanisms, asked] = row;
+      const { login, store } = place({ mechanisms });
+      const requests: string[] = [];
+      const forgeRequest = (xml: string) => {
+        requests.push(...(xml.match(/HT-SHA-256-[A-Z]+/g) ?? []));
+        return xml;
+      };
+      const more = { options: { policy: { channelBinding } }, forgeRequest };
+      const ways = [channelBinding === "disable" ? SCRAM(credentials) : SCRAMPLUS(credentials)];
+      expect((await login(more, ways)).error).toBeUndefined();
+      expect(requests).toEqual(asked);
+      expect((await store.get(alice))?.mechanism).toBe(asked[0]);
+      const again = await login(more, ways);
+      expect(again.names).toEqual(asked.length > 0 ? token : password);
     });
 
     test("R-FAST-13 a refused token is dropped, and the password follows on the same stream", async () => {

@@ -163,18 +163,19 @@ function known({ mechanisms, hashes }: Pick<FastOptions, "mechanisms" | "hashes"
 }
 
 /**
- * What both sides can do on this connection, best first: by what it binds to, then by hash. None without what a login
+ * What both sides can do on this connection and the policy takes, best first: by what it binds to, then by hash. None without what a login
  * with a token needs (XEP-0484 §4.1).
  */
 function choices<E>(about: ClientAbout<E>, variants: readonly MechanismInfo[]): readonly MechanismInfo[] {
-  const { adapter, inline, userAgent, bindingTypes } = about;
+  const { adapter, inline, userAgent, bindingTypes, bindingRequired } = about;
   const feature = inline && findChild(adapter, inline, "fast", NS_FAST);
   if (feature === undefined || userAgent.id === undefined || parseJid(about.from)?.local === undefined) return [];
   const names = elementsIn(adapter, feature)
     .filter((child) => isElement(adapter, child, "mechanism", NS_FAST))
     .map((child) => textOf(adapter, child));
+  const unbound = bindingRequired ? -1 : bindingTypes.length;
   const place = ({ channelBinding }: MechanismInfo) =>
-    channelBinding === undefined ? bindingTypes.length : bindingTypes.indexOf(channelBinding as string);
+    channelBinding === undefined ? unbound : bindingTypes.indexOf(channelBinding as string);
   return variants.filter((each) => names.includes(each.name) && place(each) >= 0).sort((a, b) => place(a) - place(b)); // stable: hashes stay in order
 }
 
