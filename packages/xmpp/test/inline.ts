@@ -16,7 +16,15 @@ export function clientAbout<E>(kit: Kit<E>, inline: string): ClientAbout<E> {
     `<authentication xmlns='urn:xmpp:sasl:2'><mechanism>PLAIN</mechanism>${inline && `<inline>${inline}</inline>`}</authentication>`,
   );
   const last = kit.adapter.children(authentication)[1] as E | undefined;
-  return { adapter: kit.adapter, authentication, inline: last, from: account, userAgent: {}, bindingTypes: [] };
+  return {
+    adapter: kit.adapter,
+    authentication,
+    inline: last,
+    from: account,
+    userAgent: {},
+    bindingTypes: [],
+    bindingRequired: false,
+  };
 }
 
 /** A `success` with these children behind the identity. */
