@@ -109,11 +109,14 @@ export {
 export {
   type EnabledSession,
   type EnableRequest,
+  type ManageableStream,
   type NotManaged,
   type ResumedSession,
   type ResumeServerOptions,
   resumeServer,
+  type StreamManagementAnswer,
   type StreamManagementServerOptions,
+  serveStreamManagement,
   streamManagementServer,
 } from "./sasl2/stream-management-server.js";
 export { type TotpOptions, type TotpRequest, totp } from "./sasl2/totp.js";

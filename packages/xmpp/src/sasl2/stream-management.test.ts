@@ -1,4 +1,4 @@
-import type { SASLErrorCode } from "sasl-core";
+import type { SASLErrorCode, ServerResult } from "sasl-core";
 import { describe, expect, test } from "vitest";
 import {
   account,
@@ -22,6 +22,7 @@ import {
   type NotManaged,
   type ResumedSession,
   resumeServer,
+  serveStreamManagement,
   streamManagementServer,
 } from "./stream-management-server.js";
 
@@ -468,6 +469,96 @@ for (const kit of kits) {
       const request = adapter.create("authenticate", "urn:xmpp:sasl:2", {}, [bind]);
       const { answers } = await serve(kit, [server], request);
       expect(answers[0]?.[3]).toEqual(["enabled", NS, { id, resume: "true", max: "600", location: id }]);
+    });
+  });
+  describe(`stream management after the login, with ${kit.name}`, () => {
+    const result = { mechanism: "PLAIN", authcid: "user", authzid: "user" } as ServerResult;
+    const untouched = { enable: never, resume: never };
+    const answerTo = async (
+      xml: string,
+      state: { readonly resource?: string; readonly managed?: boolean },
+      options: Partial<Parameters<typeof serveStreamManagement>[3]> = {},
+    ) => {
+      const { resource, managed = false } = state;
+      const stream = { jid: account, resource, managed, userAgent: { id: "a" }, result };
+      const done = await serveStreamManagement(adapter, kit.parse(xml), stream, { ...untouched, ...options });
+      const shapes = done && shape(kit, done.answer, "id", "h", "previd", "resume", "max");
+      return done && { answer: shapes, resource: done.resource };
+    };
+    const resource = "desk";
+
+    test("XEP-0198 §5: enables a session that is bound", async () => {
+      const asked: unknown[] = [];
+      const done = await answerTo(
+        example("0198", "enable-resume"),
+        { resource },
+        {
+          enable(...about) {
+            asked.push(about);
+            return { id: previd, resume: true };
+          },
+        },
+      );
+      expect(done).toEqual({ answer: shapeOf(kit, example("0198", "enabled-resume")), resource: undefined });
+      const session = { jid: `${account}/desk`, account, resource, tag: undefined, userAgent: { id: "a" }, result };
+      expect(asked).toEqual([[session, { resume: true, max: undefined }]]);
+    });
+
+    test("XEP-0198 §5: resumes before anything is bound", async () => {
+      const asked: unknown[] = [];
+      const request = `<resume ${SM} h='17' previd='${previd}'/>`;
+      const done = await answerTo(
+        request,
+        {},
+        {
+          resume(...about) {
+            asked.push(about);
+            return { jid: `${account}/old`, h: 23 };
+          },
+        },
+      );
+      expect(done).toEqual({ answer: shapeOf(kit, example("0198", "resumed", today)), resource: "old" });
+      expect(asked).toEqual([[account, previd, 17, { id: "a" }]]);
+    });
+
+    const enable = `<enable ${SM} resume='true'/>`;
+    const resumption = `<resume ${SM} h='0' previd='a'/>`;
+    const disorder: readonly [what: string, xml: string, state: { resource?: string; managed?: boolean }][] = [
+      ["enable before bind", enable, {}],
+      ["enable twice", enable, { resource, managed: true }],
+      ["resume after bind", resumption, { resource }],
+      ["resume after enable", resumption, { resource, managed: true }],
+    ];
+    for (const [what, xml, state] of disorder) {
+      test(`XEP-0198 §3 §6: ${what} fails, and touches no session`, async () => {
+        expect(await answerTo(xml, state)).toEqual({ answer: failed("unexpected-request"), resource: undefined });
+      });
+    }
+
+    const faulty: readonly [what: string, xml: string, state: { resource?: string }, answer: Shape][] = [
+      ["an id too long", `<resume ${SM} h='0' previd='${"a".repeat(4001)}'/>`, {}, failed("bad-request")],
+      ["no count", `<resume ${SM} previd='a'/>`, {}, failed("bad-request")],
+      ["no time", `<enable ${SM} max='0'/>`, { resource }, failed("bad-request")],
+    ];
+    for (const [what, xml, state, answer] of faulty) {
+      test(`XEP-0198 §6: ${what} is a bad request`, async () => {
+        expect(await answerTo(xml, state)).toEqual({ answer, resource: undefined });
+      });
+    }
+
+    test("a session nobody knows leaves the client free to bind", async () => {
+      const done = await answerTo(resumption, {}, { resume: () => undefined });
+      expect(done).toEqual({ answer: failed("item-not-found"), resource: undefined });
+    });
+
+    test("the session of somebody else is a mistake in the program", async () => {
+      const resume = () => ({ jid: "eve@example.com/old", h: 0 });
+      await expect(answerTo(resumption, {}, { resume })).rejects.toThrow(RangeError);
+    });
+
+    const others = [`<r ${SM}/>`, `<a ${SM} h='1'/>`, "<enable xmlns='urn:xmpp:carbons:2'/>", "<resume/>"];
+    test.each(others)("leaves alone what is no such request: %s", async (xml) => {
+      expect(await answerTo(xml, { resource })).toBeUndefined();
     });
   });
 }
