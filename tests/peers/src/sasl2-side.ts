@@ -10,10 +10,13 @@ import { Slixmpp } from "./clients/slixmpp.js";
 import type { Run } from "./run.js";
 import { goSendxmppAttempts, slixmppAttempts, xmppJsAttempts } from "./sasl2/clients.js";
 import { prosodyAttempts, rotationAttempts } from "./sasl2/prosody.js";
+import { webAttempts, webPath } from "./sasl2/prosody-web.js";
+import { overSocket, overWebSocket } from "./sasl2/reach.js";
+import { resumptionAttempts } from "./sasl2/resumption.js";
 import { endpointOf, type Server } from "./servers.js";
 import { makeCertificates } from "./tls-files.js";
 import type { Tool } from "./tools.js";
-import type { Attempt, Client, Endpoint } from "./types.js";
+import type { Attempt, Channel, Client, Endpoint } from "./types.js";
 
 /** Run all of them. @param clients those there are */
 export async function sasl2Side(
@@ -24,10 +27,25 @@ export async function sasl2Side(
 ): Promise<void> {
   const { children, scratch } = run;
   const here = servers.filter(({ kind }) => kind === "prosody13");
-  await run.attempts(here.flatMap((server) => at(server, prosodyAttempts)));
+  await run.attempts([
+    ...here.flatMap((server) => [
+      ...at(server, "c2s", "starttls", prosodyAttempts),
+      ...at(server, "c2s_direct_tls", "implicit", prosodyAttempts),
+      ...at(server, "c2s", "starttls", (to) => resumptionAttempts(to, "STARTTLS", overSocket(to), "HT-SHA-256-EXPR")),
+      ...at(server, "https", "implicit", (to) =>
+        resumptionAttempts(to, "wss", overWebSocket(to, webPath), "HT-SHA-256-NONE"),
+      ),
+    ]),
+    ...servers
+      .filter(({ kind }) => kind === "prosody" || kind === "prosody13")
+      .flatMap((server) => [
+        ...at(server, "https", "implicit", (to) => webAttempts(to, here.includes(server))),
+        ...at(server, "http", "none", (to) => webAttempts(to, here.includes(server))),
+      ]),
+  ]);
   if (here.length > 0) {
     const rotating = await run.variant("prosody13", { PROSODY_FAST_MIN_TTL: "0" });
-    await run.attempts(rotating.flatMap((server) => at(server, rotationAttempts)));
+    await run.attempts(rotating.flatMap((server) => at(server, "c2s", "starttls", rotationAttempts)));
   }
   if (!tools.has("openssl")) return;
   const tls = join(scratch, "sasl2-tls");
@@ -41,7 +59,7 @@ export async function sasl2Side(
   ]);
 }
 
-function at(server: Server, attempts: (endpoint: Endpoint) => Attempt[]): Attempt[] {
-  const endpoint = endpointOf(server, "c2s", "xmpp", "starttls");
+function at(server: Server, port: string, channel: Channel, attempts: (endpoint: Endpoint) => Attempt[]): Attempt[] {
+  const endpoint = endpointOf(server, port, "xmpp", channel);
   return endpoint === undefined ? [] : attempts(endpoint);
 }

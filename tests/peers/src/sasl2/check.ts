@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isSASLError } from "sasl-core";
 import type { Attempt, Outcome } from "../types.js";
 
 /** Thrown by {@link check}. */
@@ -12,6 +13,19 @@ class Otherwise extends Error {}
 export function check(what: string, was: unknown, wanted: unknown): void {
   const [found, right] = [JSON.stringify(was), JSON.stringify(wanted)];
   if (found !== right) throw new Otherwise(`${what} must be ${right}, was ${found}`);
+}
+
+/** The code of what a login is refused with. @throws {Error} when it is not. */
+export async function refusalOf(login: Promise<unknown>): Promise<string> {
+  let error: unknown;
+  try {
+    await login;
+  } catch (reason) {
+    error = reason;
+  }
+  if (error === undefined) throw new Otherwise("the login was not refused");
+  if (!isSASLError(error)) throw error;
+  return error.code;
 }
 
 /** An attempt that passes unless `run` throws. */

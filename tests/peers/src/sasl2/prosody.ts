@@ -6,7 +6,8 @@
 import type { FastToken } from "sasl-xmpp";
 import type { Attempt, Endpoint } from "../types.js";
 import { attempt, check } from "./check.js";
-import { ChatClient, type LoggedIn, type Version } from "./login.js";
+import { ChatClient, type LoggedIn } from "./login.js";
+import { overSocket, type Version } from "./reach.js";
 
 /** What Prosody can bind to below each version, and its FAST mechanism that does. */
 const bindings: readonly { version: Version; types: readonly string[]; mechanism: string }[] = [
@@ -20,10 +21,13 @@ function ours(name: string, run: () => Promise<void>): Attempt {
 
 /** Attempts at a server that keeps a token for a while. */
 export function prosodyAttempts(endpoint: Endpoint): Attempt[] {
-  const named = (what: string, version: Version, ids: string) => `${endpoint.server} xmpp ${what} ${version} [${ids}]`;
+  const reach = overSocket(endpoint);
+  const way = endpoint.channel === "implicit" ? "TLS " : "";
+  const named = (what: string, version: Version, ids: string) =>
+    `${endpoint.server} xmpp ${way}${what} ${version} [${ids}]`;
   return bindings.flatMap(({ version, types, mechanism }) => [
     ours(named("SASL2 SCRAM-SHA-256-PLUS alice, Bind 2", version, "R-SA2-11 R-SA2-12 R-CBT-04 R-SSDP-04"), async () => {
-      const { result, offered, bound } = await new ChatClient(endpoint).login({ version });
+      const { result, offered, bound } = await new ChatClient(reach).login({ version });
       check("the mechanism", result.mechanism, "SCRAM-SHA-256-PLUS");
       check("the binding", result.channelBinding, types[0]);
       check("the types offered", offered.bindingTypes?.toSorted(), types.toSorted());
@@ -35,7 +39,7 @@ export function prosodyAttempts(endpoint: Endpoint): Attempt[] {
     }),
     ...[mechanism, "HT-SHA-256-NONE"].map((each) =>
       ours(named(`SASL2 FAST ${each} alice`, version, "R-FAST-02 R-FAST-05 R-FAST-14"), async () => {
-        const chat = new ChatClient(endpoint, { mechanisms: [each] });
+        const chat = new ChatClient(reach, { mechanisms: [each] });
         const first = await chat.login({ version });
         check("the first token", [first.token?.used, first.token?.rejected], [false, undefined]);
         check("its mechanism", (await chat.tokens.get(chat.account))?.mechanism, each);
@@ -46,7 +50,7 @@ export function prosodyAttempts(endpoint: Endpoint): Attempt[] {
       }),
     ),
     ours(named("SASL2 FAST (wrong token, then the password)", version, "R-FAST-13"), async () => {
-      const chat = new ChatClient(endpoint);
+      const chat = new ChatClient(reach);
       await chat.login({ version });
       const good = (await chat.tokens.get(chat.account)) as FastToken;
       await chat.tokens.set(chat.account, { ...good, token: `${good.token}x` });
@@ -56,7 +60,7 @@ export function prosodyAttempts(endpoint: Endpoint): Attempt[] {
       checkToken(await chat.login({ version }), mechanism, types[0]);
     }),
     ours(named("SASL2 FAST (invalidated)", version, "R-FAST-10"), async () => {
-      const chat = new ChatClient(endpoint);
+      const chat = new ChatClient(reach);
       await chat.login({ version });
       const good = (await chat.tokens.get(chat.account)) as FastToken;
       checkToken(await chat.login({ version, logout: true }), mechanism, types[0]);
@@ -71,9 +75,10 @@ export function prosodyAttempts(endpoint: Endpoint): Attempt[] {
 
 /** Attempts at a server that gives another token at each use. */
 export function rotationAttempts(endpoint: Endpoint): Attempt[] {
+  const reach = overSocket(endpoint);
   return bindings.map(({ version, types, mechanism }) =>
     ours(`${endpoint.server} xmpp SASL2 FAST (rotated at each use) ${version} [R-FAST-04 R-FAST-08]`, async () => {
-      const chat = new ChatClient(endpoint);
+      const chat = new ChatClient(reach);
       await chat.login({ version });
       const seen = [(await chat.tokens.get(chat.account)) as FastToken];
       for (let login = 1; login <= 3; login++) {
