@@ -4,7 +4,15 @@ import type { Element } from "ltx";
 import { parse } from "ltx";
 import { memoryAccounts } from "sasl-core";
 import { PLAIN } from "sasl-core/mechanisms";
-import { authenticate, bind2, type ClientInline, enableStreamManagement, resume, sasl2 } from "sasl-xmpp";
+import {
+  authenticate,
+  bind2,
+  type ClientInline,
+  enableStreamManagement,
+  newUserAgentId,
+  resume,
+  sasl2,
+} from "sasl-xmpp";
 import { SocketStream } from "sasl-xmpp/node";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { startServer, type TestServer } from "../src/server/index.js";
@@ -25,13 +33,20 @@ afterEach(() => {
 afterAll(() => server?.close());
 
 /** Logs in, with SASL1 where no inline features are given, and not always by the features behind; answers are texts. */
-async function login(user: string, inline?: readonly ClientInline[], awaitsFeatures = true) {
+async function login(user: string, inline?: readonly ClientInline[], awaitsFeatures = true, client?: string) {
   const socket = connect({ port: server.ports.xmpps as number, host: "localhost", ca: server.caPem });
   await new Promise((done) => socket.once("secureConnect", done));
   const stream = new SocketStream(socket, { domain: "localhost", from: `${user}@localhost` });
   streams.push(stream);
   const mechanisms = [PLAIN({ username: user, password: user[0] as string })];
-  const result = await authenticate(stream, await stream.open(), mechanisms, inline && { sasl2: sasl2({ inline }) });
+  const result = await authenticate(
+    stream,
+    await stream.open(),
+    mechanisms,
+    inline && {
+      sasl2: sasl2({ inline, ...(client && { userAgent: { id: client } }) }),
+    },
+  );
   const features = awaitsFeatures ? String(await stream.restart()) : "";
   const say = (xml: string): void => void stream.send(parse(xml) as unknown as Element);
   const hear = async (): Promise<string> => String(await stream.receive());
@@ -227,6 +242,22 @@ describe("sasl serve --xmpp: stream management after the login", () => {
     expect(client.result.inline?.get(binding)?.answers[0]).toMatchObject({ enabled: true, resume: true });
     expect(client.features).not.toContain(offered);
     expect(await client.ask(enable)).toBe(failed("unexpected-request"));
+  });
+
+  test("XEP-0386 §3.2: a client that binds again ends its earlier session, and no other", async () => {
+    const binding = bind2({ features: [enableStreamManagement()] });
+    const client = newUserAgentId();
+    const first = await login("alice", [binding], true, client);
+    const others = [
+      await login("alice", [binding], true, newUserAgentId()),
+      await login("alice", [binding]),
+      await login("bob", [binding], true, client),
+    ];
+    await login("alice", [binding], true, client);
+    await expect(first.hear()).rejects.toMatchObject({ opaqueError: { condition: "conflict" } });
+    for (const each of others) expect(await each.ask(ping)).toContain("result");
+    const { id = "" } = { ...first.result.inline?.get(binding)?.answers[0] } as { id?: string };
+    expect(await (await login("alice")).ask(resumption(id, 0))).toBe(failed("item-not-found"));
   });
 
   test("an account keeps twenty sessions, and takes none from others", async () => {

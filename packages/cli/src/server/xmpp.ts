@@ -62,6 +62,16 @@ export class Chat {
     return `${bare}/${resource}`;
   }
 
+  /** Ends the streams that a client had before it came again (XEP-0386 §3.2). */
+  supersede(bare: string, client: string): void {
+    const sessions = this.#users.get(bare);
+    for (const [resource, each] of sessions ?? []) {
+      if (each.client !== client) continue;
+      sessions?.delete(resource);
+      each.supersede();
+    }
+  }
+
   /** Streams of an account that want copies of what its others send and get (XEP-0280). */
   copied(bare: string): ChatSession[] {
     return [...(this.#users.get(bare)?.values() ?? [])].filter((each) => each.presence.carbons);
@@ -98,6 +108,17 @@ class ChatSession {
     this.#chat = chat;
   }
 
+  /** Which of the account's clients it is, where that said so. */
+  get client(): string | undefined {
+    return this.#stream.userAgent.id;
+  }
+
+  /** Ends the stream, and the session. */
+  supersede(): void {
+    if (this.#managed) this.#chat.sessions.forget(this.#managed);
+    this.replace();
+  }
+
   async run(): Promise<void> {
     try {
       await this.#begin();
@@ -119,11 +140,12 @@ class ChatSession {
 
   /** With SASL2 the resource may be bound, and a session be taken up again, before there is a first stanza. */
   async #begin(): Promise<void> {
-    const { resource, userAgent, resumed } = this.#stream;
+    const { jid, resource, userAgent, resumed } = this.#stream;
     if (resource === undefined) return;
     const { managed, carbons = false } = this.#chat.sessions.begin(userAgent);
     this.presence.carbons = carbons;
     if (resumed && managed) return this.#resume(managed);
+    if (userAgent.id !== undefined) this.#chat.supersede(jid, userAgent.id);
     if (managed) managed.presence.carbons = carbons;
     if (this.#enter(resource) && managed) this.#manage(managed);
   }
