@@ -54,6 +54,12 @@ export type PropertyName = "userPassword" | "authPassword" | "passwordHash" | "d
 export const secretProperties: readonly PropertyName[] = ["userPassword", "authPassword", "passwordHash"];
 
 /**
+ * The property of an account that holds its tokens, those issued last at the end. They were given to who proved the password,
+ * and go with it whatever mechanisms a new one is for (R-FAST-12).
+ */
+export const hashedTokensProperty = "hashedTokens";
+
+/**
  * A place accounts are kept: an auxiliary property plug-in. Only `lookup` is needed. A store that cannot answer now
  * throws, and the exchange fails as temporary; so does one whose record is malformed (R-STO-04).
  */

@@ -4,6 +4,7 @@ import { authenticate } from "./authenticate.js";
 import { defineMechanism } from "./mechanism.js";
 import {
   cramMd5,
+  hashedTokens,
   oauthbearer,
   PLAIN,
   plain,
@@ -58,7 +59,8 @@ describe("passwordChange", () => {
       setPassword: () => ({ xOwn: "kept" }),
     });
     const { changes } = await passwordChange(undefined, { mechanisms: [scramSha256, own] });
-    const gone = { userPassword: undefined, authPassword: undefined, passwordHash: undefined, xOwn: undefined };
+    const passwords = { userPassword: undefined, authPassword: undefined, passwordHash: undefined };
+    const gone = { ...passwords, hashedTokens: undefined, xOwn: undefined };
     expect(changes).toStrictEqual(gone);
   });
 
@@ -83,6 +85,17 @@ describe("passwordChange", () => {
 });
 
 describe("setPassword", () => {
+  test("R-FAST-12 R-HT-04 tokens go with the password, also where their mechanisms are not named", async () => {
+    for (const password of ["new", undefined]) {
+      const accounts = memoryAccounts({ tim: "old" });
+      const tokens = hashedTokens({ accounts });
+      await tokens.issue("tim", { mechanism: "HT-SHA-256-NONE" });
+      expect(await tokens.list("tim")).toHaveLength(1);
+      await setPassword(accounts, "tim", password, { mechanisms: [scramSha256], iterations: 4096 });
+      expect(await tokens.list("tim")).toEqual([]);
+    }
+  });
+
   const mechanisms = [scramSha256, plain];
   const login = async (accounts: AccountStore, mechanism: typeof PLAIN | typeof SCRAM, password: string) => {
     const server = new SASLServer({ mechanisms, accounts, passwordSchemes: [scheme] });

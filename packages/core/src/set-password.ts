@@ -4,7 +4,13 @@
  * @module
  */
 import { randomBytes } from "#runtime";
-import { type AccountProperties, type AccountStore, type HashingScheme, secretProperties } from "./accounts.js";
+import {
+  type AccountProperties,
+  type AccountStore,
+  type HashingScheme,
+  hashedTokensProperty,
+  secretProperties,
+} from "./accounts.js";
 import { SASLFailure } from "./errors.js";
 import type { Prepare } from "./internal/context.js";
 import type { Mechanism, PasswordContext } from "./mechanism.js";
@@ -35,7 +41,7 @@ export interface PasswordOptions {
 
 /** What a new password comes to. */
 export interface PasswordChange {
-  /** For `AccountStore.store`: new secrets, and `undefined` for each that must not outlive the old password. */
+  /** For `AccountStore.store`: new secrets, and `undefined` for each that must not outlive the old password, tokens too. */
   readonly changes: AccountProperties;
   /** Names of the given mechanisms that will not work for the account: what they need was not allowed to be stored. */
   readonly unserved: readonly string[];
@@ -50,7 +56,8 @@ export interface PasswordChange {
  */
 export async function passwordChange(password: string | undefined, options: PasswordOptions): Promise<PasswordChange> {
   const mechanisms = [...options.mechanisms].sort(compareStrength);
-  const secrets = [...secretProperties, ...mechanisms.flatMap((each) => each.ownSecrets ?? [])];
+  const own = mechanisms.flatMap((each) => each.ownSecrets ?? []);
+  const secrets = [...secretProperties, hashedTokensProperty, ...own];
   const none: AccountProperties = Object.fromEntries(secrets.map((name) => [name, undefined]));
   const ctx = contextFor(options);
   if (password === undefined) return { changes: none, unserved: namesLacking(mechanisms, none) };

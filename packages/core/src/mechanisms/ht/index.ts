@@ -11,6 +11,7 @@
  *
  * @module
  */
+import { hashedTokensProperty } from "../../accounts.js";
 import type { ChannelBinding } from "../../channel-binding.js";
 import { clientMechanism, type SASLMechanism } from "../../client.js";
 import { type CredentialNeed, type CredentialProvider, credentialNeed } from "../../credentials.js";
@@ -28,7 +29,6 @@ import {
   derivedToken,
   type HashedTokenInfo,
   type HashedTokenRecord,
-  hashedTokensProperty,
   type IssuedToken,
   storedToken,
   type TokenFinder,

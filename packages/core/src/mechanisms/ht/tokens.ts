@@ -10,16 +10,13 @@
  * @module
  */
 import { randomBytes } from "#runtime";
-import type { AccountProperties, AccountStore, PropertyValue } from "../../accounts.js";
+import { type AccountProperties, type AccountStore, hashedTokensProperty, type PropertyValue } from "../../accounts.js";
 import { sha256 } from "../../digests.js";
 import { SASLFailure } from "../../errors.js";
 import { encodeBase64 } from "../../internal/base64.js";
 import { encodeUtf8 } from "../../internal/text.js";
 import { isMechanismName } from "../../mechanism.js";
 import type { MaybePromise } from "../../runtime/contract.js";
-
-/** The property of an account that holds its tokens, those issued last at the end. */
-export const hashedTokensProperty = "hashedTokens";
 
 /** What is known about a token; no secret. */
 export interface HashedTokenInfo {
