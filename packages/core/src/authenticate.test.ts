@@ -465,6 +465,12 @@ describe("R-CB-01 the binding flag of SCRAM", () => {
       },
     ],
     ["y where this side can and no -PLUS is offered", "y", ["SCRAM-SHA-256"], { channelBinding: binding }],
+    [
+      "y where this side can and another -PLUS is offered",
+      "y",
+      ["X-OTHER-PLUS", "SCRAM-SHA-256"],
+      { channelBinding: binding },
+    ],
     ["n where this side cannot", "n", ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"], {}],
     [
       "n where it is switched off",
@@ -477,10 +483,13 @@ describe("R-CB-01 the binding flag of SCRAM", () => {
     expect(await firstMessage(offered, both, options)).toBe(flag);
   });
 
-  test("R-CB-02 a list without -PLUS in it, shortened on the way, is noticed by the server", async () => {
+  test.each([
+    ["shortened", ["SCRAM-SHA-256"]],
+    ["with another -PLUS in its place", ["SCRAM-SHA-256", "X-OTHER-PLUS"]],
+  ])("R-CB-02 a list %s on the way is noticed by the server", async (_, offered) => {
     const server = serverWith([pairing("SCRAM-SHA-256").mechanism, pairing("SCRAM-SHA-256-PLUS").mechanism]);
     const wire = server.session(connection);
-    expect(await codeOf(authenticate(wire, ["SCRAM-SHA-256"], both, { channelBinding: binding }))).toBe("refused");
+    expect(await codeOf(authenticate(wire, offered, both, { channelBinding: binding }))).toBe("refused");
     expect(wire.result).toBeUndefined();
   });
 

@@ -156,13 +156,15 @@ class ClientExchange extends BaseContext implements ClientContext {
     const { name, authzid } = this.mechanism;
     const request = { kind: need.kind, mechanism: name, host: this.host, about, signal };
     const given = await provide(this.#credentials, request, { needs: need, authzid });
-    if (need.kind === "trace") return given;
-    this.checkIdentity(given.username);
-    this.checkIdentity(given.authzid);
-    const names = this.settings.names && (await this.settings.names(this, given));
-    this.#given = names ? { ...given, ...names } : { ...given };
-    await this.settings.downgradeProtection?.admit(this, this.#given);
-    return this.#given;
+    const { names, downgradeProtection } = this.settings;
+    const anonymous = need.kind === "trace";
+    if (!anonymous) {
+      this.checkIdentity(given.username);
+      this.checkIdentity(given.authzid);
+      this.#given = { ...given, ...(await names?.(this, given)) };
+    }
+    await downgradeProtection?.admit(this, this.#given);
+    return anonymous ? given : this.#given;
   }
 
   override prepare(text: string, usage: "stored" | "query", what?: "name" | "password"): MaybePromise<string> {

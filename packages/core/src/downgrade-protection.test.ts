@@ -401,11 +401,15 @@ describe("R-CBT-03 R-SSDP-04 announced types that no server should have", () => 
     ["a verified hash lets SCRAM go on, unbound", { announced: strange }, clients, "SCRAM-SHA-256"],
     ["a hash of other types does not", { announced }, clients, "peer-not-verified"],
     ["no hash does not", {}, clients, "peer-not-verified"],
+    ["ANONYMOUS checks nothing", { announced: strange }, [ANONYMOUS(), SCRAMPLUS(user)], "peer-not-verified"],
     ["PLAIN checks nothing", { announced: strange }, [PLAIN(user), SCRAMPLUS(user)], "peer-not-verified"],
   ];
   for (const [why, here, given, expected] of rows) {
     test(why, async () => {
-      const { result } = await logIn(here, { ...mild, clients: given, serverBindingTypes: ["tls-strange"] });
+      const names = [...offered, "ANONYMOUS"];
+      const lists = { announced: here.announced && { ...here.announced, mechanisms: names }, offered: names };
+      const settings = { ...mild, clients: given, serverBindingTypes: ["tls-strange"], offered: names };
+      const { result } = await logIn({ ...here, announced: lists.announced }, settings);
       expect(result).toBe(expected);
     });
   }

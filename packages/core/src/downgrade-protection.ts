@@ -58,8 +58,8 @@ export interface DowngradeProtection {
 }
 
 /**
- * Protection of a client against downgrades. What is compared is what the exchange was begun with: `offered`,
- * `serverBindingTypes` and `tlsVersion` of the settings, which bindings fill in.
+ * Protection of a client against downgrades. What is compared is what the exchange was begun with: `offered` and
+ * `serverBindingTypes` of the settings, which bindings fill in, and `tlsVersion`, which the program gives.
  *
  * - A hash in SCRAM that does not fit the lists ends the login with `peer-not-verified`, before a proof is sent.
  * - So does a TLS version that is not the connection's own.
@@ -143,7 +143,7 @@ async function admitPassword(ctx: ClientContext, given: Credentials, options: Do
 /** The same for `tim`, `tim@example.com` and, of a certificate, the identity to act as. */
 function nameOf({ username, authzid }: Credentials, host: string | undefined): string | null {
   const name = username || authzid || null;
-  return name?.endsWith(`@${host}`) ? name.slice(0, name.lastIndexOf("@")) : name;
+  return host !== undefined && name?.endsWith(`@${host}`) ? name.slice(0, name.lastIndexOf("@")) : name;
 }
 
 /** The password, and no token: that is good for one service and for a while. */

@@ -9,10 +9,13 @@ export interface Binding {
   readonly data: Uint8Array;
 }
 
-/** RFC 5802 §6: `y` only when this side can bind and the server, asked for its list, offered no -PLUS. */
+/**
+ * RFC 5802 §6: `y` only when this side can bind and the server, asked for its list, did not offer the mechanism with -PLUS.
+ * Another one with -PLUS is no excuse for `n`: whoever took ours out of the list could have put it there.
+ */
 export function unboundFlag(ctx: ClientContext): "n" | "y" {
   const { channelBinding, offered } = ctx.settings;
-  const plusWithheld = offered?.length && !offered.some((name) => name.endsWith("-PLUS"));
+  const plusWithheld = offered?.length && !offered.includes(`${ctx.mechanism.name}-PLUS`);
   return channelBinding?.types.length && plusWithheld ? "y" : "n";
 }
 
