@@ -3,6 +3,9 @@
 // Prints a JSON object for each: `jid`, `error`, and the elements that came and went as `exchange`.
 import { text } from "node:stream/consumers";
 import { client, xml } from "@xmpp/client";
+import { WebSocket } from "ws";
+
+globalThis.WebSocket ??= WebSocket; // which it looks for, and Node.js has from version 22 on
 
 const request = JSON.parse(await text(process.stdin));
 let token;

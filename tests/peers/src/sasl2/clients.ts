@@ -12,12 +12,12 @@ import { passwordOf, wrongPassword } from "../accounts.js";
 import type { Children } from "../children.js";
 import type { GoSendxmpp } from "../clients/go-sendxmpp.js";
 import type { Slixmpp } from "../clients/slixmpp.js";
-import type { Attempt, Channel, Login } from "../types.js";
+import type { Attempt, Login } from "../types.js";
 import { attempt, check } from "./check.js";
 import { Service } from "./service.js";
 
 const alice = { user: "alice", password: passwordOf("alice") };
-const channels = { starttls: "STARTTLS", implicit: "TLS" } as const;
+const channels = { starttls: "STARTTLS", implicit: "TLS", ws: "ws", wss: "wss" } as const;
 const program = fileURLToPath(new URL("../../node/xmpp-client-login.mjs", import.meta.url));
 
 /** A server of its own for one attempt. */
@@ -31,7 +31,7 @@ async function withService(tls: string, binding: boolean, work: (service: Servic
   }
 }
 
-function nameOf(what: string, channel: Exclude<Channel, "none">, ids: string, client: string): string {
+function nameOf(what: string, channel: Way, ids: string, client: string): string {
   return `listener xmpp ${channels[channel]} ${what} [${ids}], by ${client}`;
 }
 
@@ -42,11 +42,19 @@ interface Told {
   readonly exchange: readonly string[];
 }
 
+/** Ways to the listener, as URLs and the report name them. */
+const schemes = { starttls: "xmpp", implicit: "xmpps", ws: "ws", wss: "wss" } as const;
+type Way = keyof typeof schemes;
+
 /** @param tls folder of the certificates */
 export function xmppJsAttempts(children: Children, tls: string): Attempt[] {
-  async function logIn(service: Service, channel: "starttls" | "implicit", password: string, spoil: boolean[]) {
-    const { port, ca, domain } = await service.listen("listener", channel);
-    const url = `${channel === "starttls" ? "xmpp" : "xmpps"}://${domain}:${port}`;
+  async function logIn(service: Service, way: Way, password: string, spoil: boolean[]) {
+    const endpoint =
+      way === "ws" || way === "wss"
+        ? await service.listenWeb("listener", way === "ws" ? "none" : "implicit")
+        : await service.listen("listener", way);
+    const { port, ca, domain } = endpoint;
+    const url = `${schemes[way]}://${domain}:${port}`;
     const request = { service: url, domain, username: alice.user, password, userAgent: newUserAgentId(), spoil };
     const env = { NODE_EXTRA_CA_CERTS: ca };
     const { stdout, stderr } = await children.run(process.execPath, [program], { input: JSON.stringify(request), env });
@@ -54,47 +62,68 @@ export function xmppJsAttempts(children: Children, tls: string): Attempt[] {
     if (lines.length !== spoil.length) throw new Error(stderr);
     return lines.map((line) => JSON.parse(line) as Told);
   }
-  const rows = [
+  const rows: readonly [way: Way, binding: boolean][] = [
     ["starttls", true],
     ["implicit", false],
-  ] as const;
-  return rows.flatMap(([channel, binding]) => [
-    attempt(
-      nameOf("SASL2 SCRAM-SHA-1 and FAST HT-SHA-256-NONE alice, Bind 2", channel, "R-FAST-01 R-SSDP-04", "xmpp.js"),
-      () =>
+    ["wss", false],
+  ];
+  return [
+    ...rows.flatMap(([way, binding]) => [
+      attempt(
+        nameOf("SASL2 SCRAM-SHA-1 and FAST HT-SHA-256-NONE alice, Bind 2", way, "R-FAST-01 R-SSDP-04", "xmpp.js"),
+        () =>
+          withService(tls, binding, async (service) => {
+            const told = await logIn(service, way, alice.password, [false, false, true, false]);
+            check(
+              "errors",
+              told.map(({ error }) => error ?? null),
+              [null, null, null, null],
+            );
+            const [password, token] = ["SCRAM-SHA-1", "HT-SHA-256-NONE"];
+            check(
+              "mechanisms",
+              service.logins.map(({ mechanism }) => mechanism),
+              [password, token, password, token],
+            );
+            check("failures", service.failures, [`${token} refused`]); // the third, and on the same stream the password
+            const sessions = service.logins.map(({ jid, resource }) => `${jid}/${resource}`);
+            check(
+              "sessions",
+              told.map(({ jid }) => jid),
+              sessions,
+            );
+            check("profiles", new Set(service.logins.map(({ profile }) => profile)).size, 1);
+            check("the hash of the lists", hashesIn(told[0]?.exchange ?? []), 1);
+          }),
+      ),
+      attempt(nameOf("SASL2 SCRAM-SHA-1 alice (wrong password)", way, "R-SA2-13", "xmpp.js"), () =>
         withService(tls, binding, async (service) => {
-          const told = await logIn(service, channel, alice.password, [false, false, true, false]);
-          check(
-            "errors",
-            told.map(({ error }) => error ?? null),
-            [null, null, null, null],
-          );
-          const [password, token] = ["SCRAM-SHA-1", "HT-SHA-256-NONE"];
-          check(
-            "mechanisms",
-            service.logins.map(({ mechanism }) => mechanism),
-            [password, token, password, token],
-          );
-          check("failures", service.failures, [`${token} refused`]); // the third, and on the same stream the password
-          const sessions = service.logins.map(({ jid, resource }) => `${jid}/${resource}`);
-          check(
-            "sessions",
-            told.map(({ jid }) => jid),
-            sessions,
-          );
-          check("profiles", new Set(service.logins.map(({ profile }) => profile)).size, 1);
-          check("the hash of the lists", hashesIn(told[0]?.exchange ?? []), 1);
+          const [told] = await logIn(service, way, wrongPassword, [false]);
+          check("the error", told?.error?.includes("not-authorized"), true);
+          check("failures", service.failures, ["SCRAM-SHA-1 refused"]);
+          check("tokens", (await service.tokens.list(alice.user)).length, 0);
         }),
-    ),
-    attempt(nameOf("SASL2 SCRAM-SHA-1 alice (wrong password)", channel, "R-SA2-13", "xmpp.js"), () =>
-      withService(tls, binding, async (service) => {
-        const [told] = await logIn(service, channel, wrongPassword, [false]);
-        check("the error", told?.error?.includes("not-authorized"), true);
-        check("failures", service.failures, ["SCRAM-SHA-1 refused"]);
-        check("tokens", (await service.tokens.list(alice.user)).length, 0);
+      ),
+    ]),
+    attempt(nameOf("SASL1 SCRAM-SHA-1 alice", "ws", "R-SA2-01 R-XMPP-11", "xmpp.js"), () =>
+      withService(tls, false, async (service) => {
+        const [told] = await logIn(service, "ws", alice.password, [false]);
+        check("the error", told?.error ?? null, null);
+        check(
+          "logins",
+          service.logins.map(({ profile, mechanism }) => [profile, mechanism]),
+          [["sasl1", "SCRAM-SHA-1"]],
+        );
       }),
     ),
-  ]);
+    attempt(nameOf("SASL1 SCRAM-SHA-1 alice (wrong password)", "ws", "R-SA2-01", "xmpp.js"), () =>
+      withService(tls, false, async (service) => {
+        const [told] = await logIn(service, "ws", wrongPassword, [false]);
+        check("the error", told?.error?.includes("not-authorized"), true);
+        check("failures", service.failures, ["SCRAM-SHA-1 refused"]);
+      }),
+    ),
+  ];
 }
 
 /** Challenges of SCRAM with the attribute of XEP-0474. */

@@ -1,12 +1,14 @@
 /**
- * A server of ours with everything SASL2 has, for other people's clients: accounts in memory, STARTTLS or TLS from the
- * first octet, a resource the old way or with the login, and an answer to every query.
+ * A server of ours with everything SASL2 has, for other people's clients: accounts in memory, STARTTLS, TLS from the first
+ * octet or WebSocket, a resource the old way or with the login, and an answer to every query.
  *
  * @module
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { createServer as createHTTPServer } from "node:http";
+import { createServer as createHTTPSServer } from "node:https";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { createServer as createTLSServer } from "node:tls";
 import { isSASLError, makeScramVerifier, memoryAccounts, SASLServer, type ServerEvent } from "sasl-core";
@@ -30,10 +32,14 @@ import {
   NS_CLIENT,
   scramUpgradeTasks,
   streamManagementServer,
+  XMPPConnection,
 } from "sasl-xmpp";
 import { XMPPListener, type XMPPListenerOptions } from "sasl-xmpp/node";
+import { WebSocketFraming } from "sasl-xmpp/websocket";
+import { WebSocketServer } from "ws";
 import { accounts } from "../accounts.js";
-import type { Endpoint } from "../types.js";
+import type { Channel, Endpoint } from "../types.js";
+import { webCodec } from "./reach.js";
 
 const NS_BIND = "urn:ietf:params:xml:ns:xmpp-bind";
 const domain = "localhost";
@@ -60,6 +66,7 @@ export class Service {
   readonly faults: string[] = [];
   readonly tokens: ReturnType<typeof hashedTokens>;
   readonly #accounts: ReturnType<typeof memoryAccounts>;
+  readonly #options: XMPPListenerOptions;
   readonly #listener: XMPPListener;
   readonly #servers: Server[] = [];
   readonly #tls: string;
@@ -95,7 +102,7 @@ export class Service {
     const carbons = carbonsServer(() => {});
     const management = streamManagementServer({ enable: () => ({ failed: "feature-not-implemented" }) });
     const session = bind2Server({ features: [carbons, management] });
-    this.#listener = new XMPPListener({
+    this.#options = {
       server,
       hosts: [domain],
       tls: this.#pair(),
@@ -109,21 +116,26 @@ export class Service {
         // A client may leave without a word, as go-sendxmpp does after a refusal.
         if (!isSASLError(error) || error.code !== "connection-lost") this.faults.push(String(error));
       },
-    });
+    };
+    this.#listener = new XMPPListener(this.#options);
   }
 
   /** The port it listens on from now on. */
-  async listen(name: string, channel: "starttls" | "implicit"): Promise<Endpoint> {
-    const server =
-      channel === "starttls"
-        ? createServer((socket) => this.#listener.accept(socket))
-        : createTLSServer(this.#pair(), (socket) => this.#listener.accept(socket));
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    this.#servers.push(server);
-    const { port } = server.address() as AddressInfo;
-    const ca = join(this.#tls, "ca.pem");
-    return { server: name, protocol: "xmpp", channel, host: "127.0.0.1", port, ca, domain };
+  listen(name: string, channel: "starttls" | "implicit"): Promise<Endpoint> {
+    const accept = (socket: Socket) => void this.#listener.accept(socket);
+    const server = channel === "starttls" ? createServer(accept) : createTLSServer(this.#pair(), accept);
+    return this.#listen(server, name, channel);
+  }
+
+  /** The same, over WebSocket with TLS or without. */
+  listenWeb(name: string, channel: "implicit" | "none"): Promise<Endpoint> {
+    const secure = channel === "implicit";
+    const server = secure ? createHTTPSServer(this.#pair()) : createHTTPServer();
+    new WebSocketServer({ server, handleProtocols: () => "xmpp" }).on("connection", (socket) => {
+      const parts = { ...webCodec, framing: new WebSocketFraming(socket, webCodec), secure };
+      void new XMPPConnection(parts, this.#options).run();
+    });
+    return this.#listen(server, name, channel);
   }
 
   /** Whether an account has a verifier for SCRAM-SHA-512 now. */
@@ -135,6 +147,15 @@ export class Service {
   close(): void {
     this.#listener.close();
     for (const server of this.#servers) server.close();
+  }
+
+  async #listen(server: Server, name: string, channel: Channel): Promise<Endpoint> {
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    this.#servers.push(server);
+    const { port } = server.address() as AddressInfo;
+    const ca = join(this.#tls, "ca.pem");
+    return { server: name, protocol: "xmpp", channel, host: "127.0.0.1", port, ca, domain };
   }
 
   #pair(): { cert: Buffer; key: Buffer } {
