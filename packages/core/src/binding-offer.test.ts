@@ -16,7 +16,7 @@ describe("R-CBT-02 what is announced about channel binding", () => {
     [plain, undefined, "fits", "fits"],
     [plain, [], "fits", "fits"],
     [plain, ["tls-exporter"], "peer-not-verified", "peer-not-verified"],
-    [[], ["tls-server-end-point"], "peer-not-verified", "peer-not-verified"],
+    [[], ["tls-server-end-point"], "fits", "fits"],
     [["EXTERNAL"], ["tls-exporter"], "fits", "fits"],
     [["EXTERNAL", "PLAIN"], ["tls-exporter"], "peer-not-verified", "peer-not-verified"],
   ];

@@ -1,6 +1,11 @@
 import {
+  type AuthenticateOptions,
+  type ClientPolicy,
   channelBinding,
+  type DowngradeProtection,
+  downgradeProtection,
   memoryAccounts,
+  type SASLErrorCode,
   type SASLMechanism,
   SASLServer,
   type ServeOutcome,
@@ -26,9 +31,9 @@ import {
   scramSha256Plus,
 } from "sasl-core/mechanisms";
 import { describe, expect, test } from "vitest";
-import { kits, rejection, shape } from "../test/support.js";
+import { kits, rejection, scripted, shape } from "../test/support.js";
 import { announce, authenticate, bareJid, elementPair, serve } from "./index.js";
-import { NS_STREAM } from "./namespaces.js";
+import { NS_BINDING_TYPES, NS_SASL, NS_STREAM } from "./namespaces.js";
 
 const binding = channelBinding({ "tls-exporter": Uint8Array.of(1, 2, 3) });
 const alice = { username: "alice", password: "open sesame" };
@@ -154,6 +159,69 @@ for (const kit of kits) {
       const features = adapter.create("features", NS_STREAM);
       const error = await rejection(authenticate(pair.client, features, [PLAIN(alice)]));
       expect(error).toMatchObject({ code: "no-common-mechanism" });
+    });
+
+    const TYPES = ["tls-exporter", "tls-server-end-point"];
+    const offers: readonly [
+      why: string,
+      names: readonly string[],
+      types: readonly string[] | undefined,
+      expected: "auth" | SASLErrorCode,
+      policy?: ClientPolicy,
+    ][] = [
+      ["types, and nothing that binds", ["SCRAM-SHA-256", "PLAIN"], TYPES, "peer-not-verified"],
+      ["the same, of which this end has none", ["SCRAM-SHA-256"], ["tls-unique"], "peer-not-verified"],
+      ["types, and what only looks as if it bound", ["SCRAM-SHA-256", "X-PLUS-1"], TYPES, "peer-not-verified"],
+      ["types, and EXTERNAL with something beside it", ["EXTERNAL", "PLAIN"], TYPES, "peer-not-verified"],
+      ["types beside EXTERNAL alone", ["EXTERNAL"], TYPES, "auth"],
+      ["types that are another profile's", [], TYPES, "no-common-mechanism"],
+      ["an empty list of types", ["SCRAM-SHA-256"], [], "auth"],
+      ["types, and nothing that binds, where binding is off", ["PLAIN"], TYPES, "auth", { channelBinding: "disable" }],
+      ["no types", ["SCRAM-SHA-256", "PLAIN"], undefined, "auth"],
+      ["what binds, and no types", ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"], undefined, "auth"],
+      ["what binds, and types", ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"], TYPES, "auth"],
+    ];
+    for (const [why, names, types, expected, policy] of offers) {
+      test(`R-CBT-02 SASL1 with ${why}: ${expected}`, async () => {
+        const list = names.map((name) => adapter.create("mechanism", NS_SASL, {}, [name]));
+        const children = [adapter.create("mechanisms", NS_SASL, {}, list)];
+        const each = types?.map((type) => adapter.create("channel-binding", NS_BINDING_TYPES, { type }));
+        if (each) children.push(adapter.create("sasl-channel-binding", NS_BINDING_TYPES, {}, each));
+        const features = adapter.create("features", NS_STREAM, {}, children);
+        const transport = { ...scripted(kit, []), channelBinding: binding };
+        const ways = [SCRAMPLUS(alice), SCRAM(alice), PLAIN(alice), EXTERNAL({})];
+        const error = await rejection(authenticate(transport, features, ways, { policy }));
+        // The script ends after the first element.
+        expect(error.code).toBe(expected === "auth" ? "connection-lost" : expected);
+        expect(transport.sent.map(([name]) => name)).toEqual(expected === "auth" ? ["auth"] : []);
+      });
+    }
+
+    test("host and TLS version are the stream's where the program does not say", async () => {
+      const features = adapter.create("features", NS_STREAM, {}, announce(["SCRAM-SHA-256"], adapter));
+      const known = async (options: AuthenticateOptions) => {
+        let seen: unknown;
+        const protection: DowngradeProtection = {
+          ...downgradeProtection(),
+          async admit({ settings: { host, tlsVersion } }) {
+            seen = { host, tlsVersion };
+          },
+        };
+        const transport = { ...scripted(kit, []), host: "example.com", tlsVersion: "0304" };
+        await rejection(
+          authenticate(transport, features, [SCRAM(alice)], { ...options, downgradeProtection: protection }),
+        );
+        return seen;
+      };
+      expect(await known({})).toEqual({ host: "example.com", tlsVersion: "0304" });
+      expect(await known({ host: undefined, tlsVersion: undefined })).toEqual({
+        host: "example.com",
+        tlsVersion: "0304",
+      });
+      expect(await known({ host: "other.example", tlsVersion: "0303" })).toEqual({
+        host: "other.example",
+        tlsVersion: "0303",
+      });
     });
 
     test("R-GEN-16 a signal aborts on the wire", async () => {

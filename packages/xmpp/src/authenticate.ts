@@ -9,6 +9,7 @@ import {
   authenticate as authenticateOver,
   type SASLMechanism,
 } from "sasl-core";
+import { checkBindingOffer } from "sasl-core/plugin";
 import { SASLClient } from "./client.js";
 import { offerOf } from "./discovery.js";
 import type { ClientInline } from "./sasl2/contract.js";
@@ -59,10 +60,10 @@ export interface XMPPAuthenticationResult extends AuthenticationResult {
  * @param features the `features` element just received.
  * @param mechanisms with their credentials: the user name is the local part of the JID (RFC 6120 §6.3.7), the authzid,
  *   if any, a bare JID (§6.3.8).
- * @param options as in `sasl-core`, and which profile to use; `service`, `channelBinding` and `serverBindingTypes` are
- *   filled in from the stream.
+ * @param options as in `sasl-core`, and which profile to use; `service`, `host`, `channelBinding`, `serverBindingTypes` and
+ *   `tlsVersion` are filled in from the stream.
  * @throws {AuthenticationFailure} the credentials were turned down.
- * @throws {SASLFailure} everything else, `no-common-mechanism` also where SASL2 alone is wanted and cannot be used; when it came from the server, `opaqueError` holds an `XMPPFailure`.
+ * @throws {SASLFailure} everything else, `peer-not-verified` also for binding types without a mechanism that binds (XEP-0440 §3), `no-common-mechanism` also where SASL2 alone is wanted and cannot be used; when it came from the server, `opaqueError` holds an `XMPPFailure`.
  */
 export async function authenticate<E>(
   transport: ElementTransport<E>,
@@ -70,17 +71,20 @@ export async function authenticate<E>(
   mechanisms: readonly SASLMechanism[],
   options: XMPPAuthenticateOptions = {},
 ): Promise<XMPPAuthenticationResult> {
-  const { sasl2, profile, ...given } = options;
+  const { sasl2, profile, policy } = options;
   const { mechanisms: offered, bindingTypes } = offerOf(features, transport.adapter);
   const settings: AuthenticateOptions = {
-    ...given,
+    ...options,
     service: options.service ?? "xmpp",
+    host: options.host ?? transport.host,
+    tlsVersion: options.tlsVersion ?? transport.tlsVersion,
     channelBinding: options.channelBinding ?? transport.channelBinding,
     serverBindingTypes: options.serverBindingTypes ?? bindingTypes,
   };
   if (profile === "sasl2" || (profile !== "sasl1" && sasl2?.usable(transport, features))) {
     return (sasl2 as SASL2Profile).authenticate(transport, features, mechanisms, settings);
   }
+  if (policy?.channelBinding !== "disable") checkBindingOffer(offered, settings.serverBindingTypes, false); // R-CBT-02
   const client = new SASLClient(transport, options.limits);
   const result = await authenticateOver(client, offered, mechanisms, settings);
   if (result.layer) protectWith(transport, result.layer); // RFC 6120 §6.6: right behind the ">" of success

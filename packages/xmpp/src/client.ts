@@ -67,7 +67,7 @@ export class SASLClient<E> implements SASLInterface {
   }
 
   #exclusive(name: string, text: string, attributes?: Attributes): Promise<SASLReply> {
-    if (this.#pending) return Promise.reject(new SASLFailure("unexpected-message", "an answer is still awaited"));
+    if (this.#pending) return Promise.reject(new SASLFailure("unexpected-message", "an answer is awaited"));
     this.#cancelled = false;
     this.#pending = this.#step(name, text, attributes).finally(() => {
       this.#pending = undefined;
@@ -115,8 +115,7 @@ export class SASLClient<E> implements SASLInterface {
   }
 
   #stray(opaqueError: E): SASLFailure {
-    return isElement(this.#transport.adapter, opaqueError, "error", NS_STREAM)
-      ? new SASLFailure("connection-lost", "the server ended the stream", { opaqueError })
-      : new SASLFailure("unexpected-message", "not an answer", { opaqueError });
+    const ended = isElement(this.#transport.adapter, opaqueError, "error", NS_STREAM);
+    return new SASLFailure(ended ? "connection-lost" : "unexpected-message", "no answer", { opaqueError });
   }
 }

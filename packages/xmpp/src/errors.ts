@@ -35,17 +35,15 @@ export interface XMPPFailure<E = unknown> {
 
 /** The code each condition means to a client (RFC 6120 §6.5.1 to §6.5.11). */
 const codes: ReadonlyMap<string | undefined, SASLErrorCode> = new Map<FailureCondition, SASLErrorCode>([
-  ["aborted", "aborted"],
-  ["account-disabled", "account-disabled"],
-  ["credentials-expired", "credentials-expired"],
   ["encryption-required", "channel-not-protected"],
-  ["incorrect-encoding", "incorrect-encoding"],
   ["invalid-authzid", "authorization-refused"],
   ["invalid-mechanism", "mechanism-unsupported"],
   ["malformed-request", "malformed-message"],
-  ["mechanism-too-weak", "mechanism-too-weak"],
   ["not-authorized", "refused"],
   ["temporary-auth-failure", "temporary"],
+  ...(["aborted", "account-disabled", "credentials-expired", "incorrect-encoding", "mechanism-too-weak"] as const).map(
+    (same) => [same, same] as const,
+  ),
 ]);
 
 /** The condition a server sends for each code. What has no condition of its own takes the nearest that gives nothing away. */

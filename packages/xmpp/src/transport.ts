@@ -14,6 +14,10 @@ export interface ElementTransport<E> {
   readonly secure: boolean;
   /** The `from` that this end sent in the header of the stream as it is now; without it there is no SASL2 (XEP-0388 §2.1). */
   readonly from?: string | undefined;
+  /** Name of the server as its users give it, for mechanisms that need one: the domain that the stream is to. */
+  readonly host?: string | undefined;
+  /** TLS version of this connection as four hexadecimal digits, for XEP-0515: `tlsVersion(socket)` of `sasl-core/node`. */
+  readonly tlsVersion?: string | undefined;
   /** What this connection can be bound to. */
   readonly channelBinding?: ChannelBinding | undefined;
   /**

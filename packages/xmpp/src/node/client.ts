@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect, TLSSocket } from "node:tls";
 import { Element } from "ltx";
 import { SASLFailure } from "sasl-core";
-import { tlsChannelBinding } from "sasl-core/node";
+import { tlsChannelBinding, tlsVersion } from "sasl-core/node";
 import { discover } from "../discovery.js";
 import { isElement, type XMLAdapter } from "../element.js";
 import { normalizeDomain } from "../jid.js";
@@ -62,6 +62,11 @@ export class SocketStream<E = Element> extends ClientStream<E> {
   /** The socket as it is now: after {@link startTLS} the TLS one. */
   get socket(): Duplex {
     return this.#framing.socket;
+  }
+
+  /** Of TLS below it; `undefined` without (XEP-0515). */
+  get tlsVersion(): string | undefined {
+    return this.socket instanceof TLSSocket ? tlsVersion(this.socket) : undefined;
   }
 
   /**

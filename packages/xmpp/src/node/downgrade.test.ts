@@ -70,10 +70,19 @@ describe.each(["sasl1", "sasl2"] as const)("lists announced with %s", (name) => 
     const protection = downgradeProtection({ requireTlsVersion: true });
     for (const telling of [true, false]) {
       const { stream, features, own } = await begin(telling);
-      const options = { ...profile, profile: name, downgradeProtection: protection, tlsVersion: own };
+      expect(stream).toMatchObject({ host: "localhost", tlsVersion: own }); // and so `authenticate` knows
+      const options = { ...profile, profile: name, downgradeProtection: protection };
       const login = authenticate(stream, features, [SCRAM(alice)], options);
       if (telling) expect(await login).toMatchObject({ profile: name });
       else expect(await rejection(login)).toMatchObject({ code: "peer-not-verified" });
     }
+  });
+
+  test("R-TDP-02 another TLS version than the stream's ends the login", async () => {
+    const { stream, features, own } = await begin(true);
+    const tlsVersion = own === "0304" ? "0303" : "0304";
+    const options = { ...profile, profile: name, downgradeProtection: strict, tlsVersion };
+    const error = await rejection(authenticate(stream, features, [SCRAM(alice)], options));
+    expect(error).toMatchObject({ code: "peer-not-verified" });
   });
 });

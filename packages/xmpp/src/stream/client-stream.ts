@@ -67,6 +67,11 @@ export class ClientStream<E> implements ElementTransport<E> {
     return this.#secure;
   }
 
+  /** The domain that it is to. */
+  get host(): string {
+    return this.options.domain;
+  }
+
   get channelBinding(): ChannelBinding | undefined {
     return this.#channelBinding;
   }
