@@ -7,7 +7,7 @@ import { authenticate, fastServer, NS_BINDING_TYPES, NS_SASL, NS_SASL2, newUserA
 import { afterEach, describe, expect, test } from "vitest";
 import { type Loopback, loopback } from "../../test/loopback.js";
 import { rejection } from "../../test/support.js";
-import { SocketStream } from "./index.js";
+import { SocketStream, type XMPPListenerOptions } from "./index.js";
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -18,12 +18,13 @@ const alice = { username: "alice", password: "open sesame" };
 const accounts = memoryAccounts({ alice: alice.password });
 
 /** A stream to a server that says `t` where it is told to, and offers FAST beside its list. */
-async function begin(telling: boolean) {
+async function begin(telling: boolean, options: Partial<XMPPListenerOptions> = {}) {
   const tokens = hashedTokens({ accounts });
   const here: Loopback = await loopback({
     direct: true,
     sasl: { accounts, mechanisms: [plain, scramSha256, scramSha256Plus, ...tokens.mechanisms] },
     sasl2: { inline: [fastServer({ tokens })] },
+    ...options,
     connection: (socket) => ({ tlsVersion: telling && socket instanceof TLSSocket ? tlsVersion(socket) : undefined }),
   });
   closing.push(() => here.close());
@@ -76,6 +77,27 @@ describe.each(["sasl1", "sasl2"] as const)("lists announced with %s", (name) => 
       if (telling) expect(await login).toMatchObject({ profile: name });
       else expect(await rejection(login)).toMatchObject({ code: "peer-not-verified" });
     }
+  });
+
+  test("R-SSDP-04 R-TDP-02 a listener may be told to say neither, which ends only what requires it", async () => {
+    for (const [required, expected] of [
+      [{}, undefined],
+      [{ requireHash: true }, "peer-not-verified"],
+      [{ requireTlsVersion: true }, "peer-not-verified"],
+    ] as const) {
+      const { stream, features } = await begin(true, { downgradeProtection: false });
+      const options = { ...profile, profile: name, downgradeProtection: downgradeProtection(required) };
+      const login = authenticate(stream, features, [SCRAM(alice)], options);
+      if (expected === undefined) expect(await login).toMatchObject({ profile: name, serverVerified: true });
+      else expect(await rejection(login)).toMatchObject({ code: expected });
+    }
+  });
+
+  test("R-SSDP-01 what an account is offered is what is vouched for", async () => {
+    const { stream, features } = await begin(true, { offerByAccount: true });
+    const options = { ...profile, profile: name, downgradeProtection: strict };
+    const result = await authenticate(stream, features, [SCRAMPLUS(alice)], options);
+    expect(result).toMatchObject({ profile: name, mechanism: "SCRAM-SHA-256-PLUS" });
   });
 
   test("R-TDP-02 another TLS version than the stream's ends the login", async () => {

@@ -173,16 +173,23 @@ export class ConnectionLogin<E> {
     return stream ? this.#takeSASL2(stream, element) : this.#takeSASL1(element);
   }
 
+  /** Time for tasks beside that of the login, in milliseconds. */
+  get extraMs(): number {
+    return this.#sasl2?.extraMs ?? 0;
+  }
+
   /** The connection ends while the client is at it. */
   abort(reason: SASLFailure): void {
     void this.#session?.abort(reason);
   }
 
   get #connection(): ServerConnection {
-    const { channelBinding, tlsVersion, external, externalSsf, policy } = this.#channel;
+    const { channelBinding, external, externalSsf, policy } = this.#channel;
     const [secure, host, remote] = [this.#secure, this.#host, this.remote];
-    const [layers, announced, successData] = [this.#parts.framing.protect !== undefined, this.#announced, true];
-    const admit: ServerConnection["admit"] = (result, data) => this.#admit(result, data);
+    const [layers, successData] = [this.#parts.framing.protect !== undefined, true];
+    const tells = this.#options.downgradeProtection !== false;
+    const [announced, tlsVersion] = tells ? [this.#announced, this.#channel.tlsVersion] : [];
+    const admit: ServerConnection["admit"] = (...done) => this.#admit(...done);
     const about = { secure, host, channelBinding, tlsVersion, announced, external, externalSsf };
     return { ...about, layers, policy, remote, admit, successData };
   }
@@ -250,14 +257,14 @@ export class ConnectionLogin<E> {
    * An account of this stream's host, or none (R-XMPP-18). Names are local parts (`bareJid`), or whole JIDs where accounts
    * of several hosts are held apart.
    */
-  #admit(result: ServerResult, data: Uint8Array | undefined): Promise<void> | undefined {
+  #admit(...[result, ...more]: Parameters<NonNullable<ServerConnection["admit"]>>): Promise<void> | undefined {
     const { authzid } = result;
     const jid = parseJid(authzid.includes("@") ? authzid : `${authzid}@${this.#host}`);
     // The account "localhost/x" would be the host itself.
     if (jid?.local === undefined || jid.resource !== undefined || jid.domain !== normalizeDomain(this.#host)) {
       throw saslError("authorization-refused", "no account of this host");
     }
-    return this.#sasl2?.admit(result, data);
+    return this.#sasl2?.admit(result, ...more);
   }
 
   /** The stream during an exchange: elements of its namespace and nothing else. */

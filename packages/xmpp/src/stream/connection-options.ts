@@ -48,6 +48,12 @@ export interface XMPPConnectionOptions<E> {
    * whom the header names, and its list need not be theirs. Default false: everybody is offered the same.
    */
   readonly offerByAccount?: boolean | undefined;
+  /**
+   * Whether SCRAM tells clients what was announced (XEP-0474), and the TLS version where that is known (XEP-0515). Default
+   * true; false is for clients that fail when they hear it, and lets somebody who is believed to be this server take the
+   * strong mechanisms off its lists without being noticed.
+   */
+  readonly downgradeProtection?: boolean | undefined;
   /** Whether TLS comes first where it can be had. Default true; false offers SASL before STARTTLS as well. */
   readonly requireTLS?: boolean | undefined;
   /** Failed attempts after which the stream is closed, 3 to 6: RFC 6120 §6.4.5 wants 2 to 5 retries. Default 6. */
