@@ -58,6 +58,8 @@ export class SocketFraming<E> implements Framing<E> {
   /** TLS has the socket; nothing in the clear may be written any more. */
   #released = false;
   #protection: Protection | undefined;
+  /** While the socket takes no more. */
+  #draining: { readonly socket: Duplex; readonly over: Promise<void> } | undefined;
 
   constructor(socket: Duplex, adapter: XMLAdapter<E>, limits: FramingLimits = {}) {
     this.#socket = socket;
@@ -104,13 +106,18 @@ export class SocketFraming<E> implements Framing<E> {
   #drained(): void | Promise<void> {
     const socket = this.#socket;
     if (socket.destroyed || !socket.writableNeedDrain) return;
-    return new Promise((resolve) => {
+    // One for all who wait: many may write at the same time.
+    if (this.#draining?.socket === socket) return this.#draining.over;
+    const over = new Promise<void>((resolve) => {
       const done = () => {
         socket.off("drain", done).off("close", done);
+        this.#draining = undefined;
         resolve();
       };
       socket.on("drain", done).on("close", done);
     });
+    this.#draining = { socket, over };
+    return over;
   }
 
   close(): void {
