@@ -190,7 +190,8 @@ describe("sasl serve --xmpp: stream management after the login", () => {
     const first = await bound("alice", "desk");
     const id = await enabled(first);
     const texts = Array.from({ length: 90 }, (_, i) => `number ${i}.`);
-    for (const text of texts.slice(0, 40)) bob.say(message("alice@localhost/desk", text));
+    const long = ".".repeat(10_000); // more than goes out at once
+    for (const text of texts.slice(0, 40)) bob.say(message("alice@localhost/desk", text + long));
     await hearUntil(first, "number 39.");
     const second = await login("alice");
     second.say(resumption(id, 0));
