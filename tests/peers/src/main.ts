@@ -57,7 +57,7 @@ async function runAll(run: Run, command: string): Promise<void> {
   const others = await run.clients(tools);
   const ours = new SaslLogin(children, command, run.scratch);
   await run.attempts(servers.flatMap((server) => clientSide(server, children, command, ours, others)));
-  await sasl2Side(run, servers, others, tools);
+  await sasl2Side(run, command, servers, others, tools);
   await oneTimeSide(run, command, servers, ours, tools);
   await layersSide(run, tools);
   await serverSide(run, command, [ours, ...others], tools);

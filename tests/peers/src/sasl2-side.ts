@@ -13,14 +13,16 @@ import { prosodyAttempts, rotationAttempts } from "./sasl2/prosody.js";
 import { webAttempts, webPath } from "./sasl2/prosody-web.js";
 import { overSocket, overWebSocket } from "./sasl2/reach.js";
 import { resumptionAttempts } from "./sasl2/resumption.js";
+import { xmppJsSessions } from "./sasl2/sessions.js";
 import { endpointOf, type Server } from "./servers.js";
 import { makeCertificates } from "./tls-files.js";
 import type { Tool } from "./tools.js";
 import type { Attempt, Channel, Client, Endpoint } from "./types.js";
 
-/** Run all of them. @param clients those there are */
+/** Run all of them. @param command file of the `sasl` command @param clients those there are */
 export async function sasl2Side(
   run: Run,
+  command: string,
   servers: readonly Server[],
   clients: readonly Client[],
   tools: ReadonlySet<Tool>,
@@ -57,6 +59,7 @@ export async function sasl2Side(
       return client instanceof Slixmpp ? slixmppAttempts(client, tls) : [];
     }),
   ]);
+  await run.attempts(xmppJsSessions(run, command));
 }
 
 function at(server: Server, port: string, channel: Channel, attempts: (endpoint: Endpoint) => Attempt[]): Attempt[] {
