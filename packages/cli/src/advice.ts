@@ -13,6 +13,10 @@ export interface Situation {
   /** Mechanism that was under way. */
   readonly mechanism?: string | null | undefined;
   readonly hasCertificate?: boolean | undefined;
+  /** Whether the code of a second factor had been sent: what came before it was right. */
+  readonly codeSent?: boolean | undefined;
+  /** Whether SASL2 was ruled out. */
+  readonly sasl1?: boolean | undefined;
 }
 
 /** The parts of an error that advice depends on. */
@@ -65,7 +69,10 @@ const decided: ReadonlySet<SASLErrorCode> = new Set(["channel-not-protected", "p
 
 /** What to do; `undefined` when there is nothing to say. */
 export function adviceFor({ code, message, opaqueError }: Failed, situation: Situation): string | undefined {
-  const { hint, mechanism, hasCertificate } = situation;
+  const { hint, mechanism, hasCertificate, codeSent, sasl1 } = situation;
+  if (code === "refused" && codeSent) return "the code of --totp-file is wrong, or was used before: wait for the next";
+  if (code === "mechanism-too-weak" && sasl1)
+    return "leave --sasl1 out: only SASL2 can ask for more, such as a second factor";
   if (mechanism === "EXTERNAL" && code === "refused") {
     return hasCertificate ? "check that the server trusts --cert, and whom it stands for there" : certificateAdvice;
   }

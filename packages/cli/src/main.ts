@@ -111,6 +111,9 @@ function usageText(code: string, message: string, command: string): string {
     // What was given for an option that does not exist may be a secret.
     .replace(/(unknown option '[^'=]*)=.*?'/s, "$1'")
     .replace(/\s+/g, " ");
+  if (/^unknown option '--?(totp|otp|code|fast-token)'/.test(text)) {
+    return "secrets are no arguments, as everybody could read them there; use --totp-file or --fast-token-file";
+  }
   if (/^unknown option '--?(p|pass|passw|password|passwd|token)'/.test(text)) {
     return "secrets are no arguments, as everybody could read them there; use --password-file, --password-stdin or --token-file";
   }

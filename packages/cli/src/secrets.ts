@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
+import { constants, openSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { Socket } from "node:net";
 import { createInterface, type Interface } from "node:readline";
 import { addAbortSignal, type Readable, Writable } from "node:stream";
 import { CommandError, usageError } from "./errors.js";
@@ -16,15 +18,33 @@ const MAX_SECRET_BYTES = 65_536;
 export async function secretFromFile(path: string, signal?: AbortSignal): Promise<string> {
   let octets: Uint8Array;
   try {
+    const pipe = (await stat(path)).isFIFO() ? openPipe(path) : undefined;
+    if (pipe) return await secretFromStream(pipe, signal, path);
     octets = await readFile(path, { signal });
   } catch (error) {
-    throw unreadable(path, error);
+    throw error instanceof CommandError ? error : unreadable(path, error);
   }
   return secretText(octets, path);
 }
 
-/** All of a stream as one secret. @param signal ends the wait, and the stream. @throws {CommandError} */
-export async function secretFromStream(input: Readable, signal?: AbortSignal): Promise<string> {
+/** A thread that waits until somebody opens the other end would outlast the run: nothing can stop it. */
+function openPipe(path: string): Readable {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
+}
+
+/**
+ * All of a stream as one secret.
+ *
+ * @param signal ends the wait, and the stream.
+ * @param where what to call it in errors.
+ * @throws {CommandError}
+ */
+export async function secretFromStream(
+  input: Readable,
+  signal?: AbortSignal,
+  where: string = "standard input",
+): Promise<string> {
   if (signal) addAbortSignal(signal, input);
   const chunks: Buffer[] = [];
   let size = 0;
@@ -34,7 +54,7 @@ export async function secretFromStream(input: Readable, signal?: AbortSignal): P
     if (size > MAX_SECRET_BYTES) break;
     chunks.push(octets);
   }
-  return secretText(size > MAX_SECRET_BYTES ? new Uint8Array(size) : Buffer.concat(chunks), "standard input");
+  return secretText(size > MAX_SECRET_BYTES ? new Uint8Array(size) : Buffer.concat(chunks), where);
 }
 
 function secretText(octets: Uint8Array, where: string): string {

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { connect } from "node:tls";
-import { type AccountStore, makeScramVerifier, memoryAccounts, SASLServer } from "sasl-core";
-import { hashSha256, SCRAMPLUS, scramSha256 } from "sasl-core/mechanisms";
+import { type AccountStore, makeScramVerifier, memoryAccounts, SASLServer, saslError } from "sasl-core";
+import { hashSha256, SCRAMPLUS, scramSha256, scramSha256Plus } from "sasl-core/mechanisms";
 import {
   authenticate,
   bareJid,
@@ -15,6 +15,7 @@ import {
   enableStreamManagement,
   NS_SM,
   resume,
+  type ServerTask,
   sasl2,
 } from "sasl-xmpp";
 import { SocketStream, XMPPListener } from "sasl-xmpp/node";
@@ -206,6 +207,79 @@ describe("sasl login with SASL2", () => {
     }
   });
 
+  for (const name of ["TOTP", "UPGR-SCRAM-SHA-512"]) {
+    test(`shows nowhere what it sent for ${name}, though the server says it back`, async () => {
+      const heard: string[] = [];
+      const quoting: ServerTask = {
+        name,
+        announce: ({ adapter }) =>
+          name === "TOTP" ? [] : [adapter.create("upgrade", "urn:xmpp:sasl:upgrade:0", {}, [name])],
+        due: () => true,
+        async *perform({ adapter }, next) {
+          const salt = adapter.create("salt", "urn:xmpp:scram-upgrade:0", { iterations: "4096" }, ["QSXCR+Q6sek8bf92"]);
+          const told = name === "TOTP" ? next : yield [salt];
+          heard.push(...told.map((each) => adapter.children(each).join("")));
+          throw saslError("refused", "no", { text: `no good: ${heard.join()}` });
+        },
+      };
+      const { cert, key } = await serverCertificate("localhost");
+      const listener = new XMPPListener({
+        hosts: ["localhost"],
+        server: new SASLServer({
+          mechanisms: [scramSha256, scramSha256Plus],
+          accounts,
+          canonicalizers: [bareJid(["localhost"])],
+        }),
+        sasl2: { tasks: [quoting] },
+        tls: { cert, key },
+      });
+      const sockets = createServer((socket) => listener.accept(socket)).listen(0, "127.0.0.1");
+      await once(sockets, "listening");
+      try {
+        const url = `xmpp://alice@localhost:${(sockets.address() as AddressInfo).port}`;
+        const secrets = ["--password-file", passwordFile, "--totp-file", folder.file("code", "493817")];
+        const { stdout, stderr, json } = await sasl([
+          ...["login", url, "--ca", folder.file("quoting.pem", cert), "--json", "--trace"],
+          ...secrets,
+        ]);
+        expect(heard).toEqual([expect.stringMatching(name === "TOTP" ? /^493817$/ : /^.{86}==$/)]);
+        expect(json.error.peer).toMatch(/no good: <\d+ characters>/);
+        expect(stdout + stderr).not.toContain(heard[0]);
+      } finally {
+        listener.close();
+        sockets.close();
+      }
+    });
+  }
+
+  test("--mechanism is for tokens, too: what it does not name is not used, and yet one is asked for", async () => {
+    const file = newFile();
+    const some = ["--fast-token-file", file, "--mechanism"];
+    const first = await login(...some, "SCRAM-SHA-512-PLUS");
+    expect(first.json).toMatchObject({ mechanism: "SCRAM-SHA-512-PLUS", fast: { used: false, issued: true } });
+    const again = await login(...some, "SCRAM-SHA-512-PLUS");
+    expect(again.json).toMatchObject({ mechanism: "SCRAM-SHA-512-PLUS", fast: { used: false, issued: true } });
+    const url = `xmpp://alice@localhost:${server.ports.xmpp}`;
+    const argv = ["login", url, "--ca", server.ca, "--json", ...some];
+    expect((await sasl([...argv, "HT-SHA-512-EXPR"])).json).toMatchObject({ mechanism: "HT-SHA-512-EXPR", ok: true });
+    const other = await sasl([...argv, "ht-sha-256-endp"]);
+    expect(other.code).toBe(64);
+    expect(other.json.error.text).toMatch(
+      /no token for HT-SHA-256-ENDP is in it; a login with the password brings one$/,
+    );
+    const unasked = await sasl([...argv, "PLAIN"]);
+    expect(unasked.code).toBe(64);
+    expect(unasked.stderr).toMatch(/no password: give --password-file/);
+  });
+
+  test("a file of tokens that cannot be written after all is named", async () => {
+    const file = `${folder.path}/${"t".repeat(250)}`; // too long for what is written beside it
+    const { code, json } = await login("--fast-token-file", file);
+    expect(events).toMatchObject([{ ok: true }]);
+    expect(code).toBe(64);
+    expect(json.error.text).toBe(`${file}: no file can be written there; name one in a folder of yours`);
+  });
+
   const wrong: readonly [why: string, argv: () => string[], text: RegExp][] = [
     ["--sasl1 for IMAP", () => ["imap", "--sasl1"], /--sasl1 is for xmpp and xmpps URLs/],
     ["a file for tokens for IMAP", () => ["imap", "--fast-token-file", newFile()], /--fast-token-file is for xmpp/],
@@ -216,6 +290,7 @@ describe("sasl login with SASL2", () => {
       () => ["xmpp", "--authzid", "b@c", "--fast-token-file", newFile()],
       /--authzid exclude/,
     ],
+    ["a code as an argument", () => ["xmpp", "--totp", "123456"], /secrets are no arguments.*--totp-file/],
     ["a typing error", () => ["xmpp", "--fast-tokenfile", "x"], /Did you mean --fast-token-file/],
     [
       "a folder that is not there",

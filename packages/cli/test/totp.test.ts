@@ -1,6 +1,8 @@
 /** A second factor: `sasl user totp`, and logins at the test server with it. */
 
+import { execFileSync } from "node:child_process";
 import { chmodSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { HOTP, Secret, TOTP, URI } from "otpauth";
 import { type AccountStore, memoryAccounts } from "sasl-core";
 import { fileAccounts } from "sasl-store-file";
@@ -186,7 +188,10 @@ describe("sasl serve and sasl login with a second factor", () => {
     const wrongFile = file(now.replace(/./g, (digit) => String(9 - Number(digit))));
     const wrong = await login(server, "--totp-file", wrongFile);
     expect(wrong.code).toBe(1);
-    expect(oneLineOf(wrong)).toMatch(/^sasl login: /);
+    expect(oneLineOf(wrong)).toMatch(/; the code of --totp-file is wrong, or was used before: wait for the next\n$/);
+    const stranger = await login(server, "--totp-file", wrongFile, "--password-file", file("no such words"));
+    expect(stranger.code).toBe(1);
+    expect(oneLineOf(stranger)).not.toContain("--totp-file"); // it never came to that
     const code = file(`${now.slice(0, 3)} ${now.slice(3)}\n`);
     const { json } = await login(server, "--json", "--totp-file", code);
     expect(json).toMatchObject({ ok: true, profile: "sasl2", tasks: ["TOTP", "UPGR-SCRAM-SHA-512"] });
@@ -196,6 +201,7 @@ describe("sasl serve and sasl login with a second factor", () => {
     expect(events.map(({ ok, code, detail }) => [ok, code, detail])).toEqual([
       [false, "aborted", expect.anything()],
       [false, "refused", "a wrong code"],
+      [false, "refused", "wrong proof"],
       [true, undefined, undefined],
       [false, "refused", "a wrong code"],
     ]);
@@ -224,7 +230,7 @@ describe("sasl serve and sasl login with a second factor", () => {
     const { server, events } = await enrolled();
     const classic = await login(server, "--sasl1");
     expect(classic.code).toBe(2);
-    expect(oneLineOf(classic)).toMatch(/^sasl login: /);
+    expect(oneLineOf(classic)).toMatch(/; leave --sasl1 out: only SASL2 can ask for more, such as a second factor\n$/);
     for (const scheme of ["imaps", "smtps"] as const) {
       const at = (name: string) =>
         sasl([
@@ -304,6 +310,26 @@ describe("sasl serve and sasl login with a second factor", () => {
       expect(run.stderr).not.toContain(content);
     });
   }
+
+  test("a pipe that nobody writes to is waited for as long as --timeout says", async () => {
+    const { server } = await enrolled();
+    const pipe = `${path}-pipe`;
+    execFileSync("mkfifo", [pipe]);
+    for (const option of ["--totp-file", "--password-file"]) {
+      const run = await login(server, option, pipe, "--timeout", "0.5");
+      expect(run.code).toBe(3);
+      expect(oneLineOf(run)).toMatch(/^sasl login: not done within 0\.5 s, /);
+    }
+  });
+
+  test("a pipe that somebody writes to gives the code", async () => {
+    const { server, app } = await enrolled();
+    const pipe = `${path}-pipe`;
+    execFileSync("mkfifo", [pipe]);
+    const run = login(server, "--totp-file", pipe);
+    await writeFile(pipe, `${app.generate()}\n`);
+    expect((await run).code).toBe(0);
+  });
 
   test("a --totp-file that is not there is wrong usage", async () => {
     const { server } = await enrolled();

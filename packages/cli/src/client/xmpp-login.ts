@@ -9,8 +9,11 @@ import { dirname } from "node:path";
 import { type Credentials, SASLFailure } from "sasl-core";
 import {
   bind2,
+  type ClientAbout,
   type ClientInline,
+  type ClientTask,
   discoverSASL2,
+  type FastResult,
   type FastToken,
   type FastTokenStore,
   fast,
@@ -24,6 +27,7 @@ import {
   type SASL2Profile,
   sasl2,
   scramUpgrade,
+  type TaskConversation,
   totp,
   type XMLAdapter,
   type XMPPAuthenticationResult,
@@ -38,6 +42,16 @@ export interface XmppOptions {
   readonly sasl1?: boolean;
   readonly fastTokenFile?: string;
   readonly totpFile?: string;
+}
+
+/** What {@link xmppLogin} is told beside. */
+export interface XmppLoginOptions
+  extends XmppOptions,
+    Pick<Parameters<typeof scramUpgrade>[1] & object, "prepare" | "iterations"> {
+  /** Names of the only mechanisms to use; `undefined` when none were named. */
+  readonly named: readonly string[] | undefined;
+  /** Ends the run. */
+  readonly signal: AbortSignal;
 }
 
 /** How to log in, made by {@link xmppLogin}. */
@@ -66,6 +80,14 @@ export interface XmppReport {
   readonly bind: { readonly jid: string } | null;
   /** Tasks performed. */
   readonly tasks: readonly string[];
+}
+
+/** Whom a login tells on the way. */
+export interface XmppFollower {
+  /** What is about to be sent, and no output may show. */
+  onSecret(secret: string): void;
+  /** The code of a second factor is about to be sent. */
+  onCode(): void;
 }
 
 /** A token that is at hand, and where it is kept. */
@@ -108,11 +130,23 @@ export async function knownToken(
 ): Promise<KnownToken | undefined> {
   const account = path === undefined ? undefined : accountOf(target.user, domain);
   if (path === undefined || account === undefined) return undefined;
-  const store = fastTokenFile(path);
+  const file = fastTokenFile(path);
+  const unwritable = () =>
+    new CommandError("unreadable-file", `${path}: no file can be written there; name one in a folder of yours`);
+  const store: FastTokenStore = {
+    get: (name) => file.get(name),
+    async set(name, token) {
+      try {
+        await file.set(name, token);
+      } catch {
+        throw unwritable();
+      }
+    },
+  };
   try {
     await access(dirname(path), constants.W_OK | constants.X_OK);
   } catch {
-    throw new CommandError("unreadable-file", `${path}: no file can be written there; name one in a folder of yours`);
+    throw unwritable();
   }
   try {
     const token = await store.get(account);
@@ -129,32 +163,34 @@ export async function knownToken(
  * How the login goes.
  *
  * @param credentials what else there is to log in with.
- * @param onSecret told of what is read on the way, before it is sent.
  */
 export function xmppLogin(
   target: Target,
   domain: string,
-  options: XmppOptions & Pick<Parameters<typeof scramUpgrade>[1] & object, "prepare" | "iterations">,
+  options: XmppLoginOptions,
   credentials: Credentials,
   known: KnownToken | undefined,
-  onSecret: (secret: string) => void,
+  follower: XmppFollower,
 ): XmppLogin {
   const own = accountOf(target.user, domain);
   const from = own && (credentials.authzid === undefined ? own : (bareJid(credentials.authzid) ?? own));
   const binding = bind2({ tag: "sasl" });
-  const tokens = known && fast({ store: known.store });
+  const tokens = known && tokensOf(known, options.named);
   const { password } = credentials;
-  const { prepare, iterations, totpFile } = options;
+  const { prepare, iterations, totpFile, signal } = options;
   const profile = sasl2({
     userAgent: { id: known && (known.token?.userAgent ?? newUserAgentId()), software: "sasl-cli" },
     inline: [...(tokens ? [tokens] : []), binding] as readonly ClientInline[],
     tasks: [
-      totp(() => {
-        if (totpFile !== undefined) return codeIn(totpFile, onSecret);
-        throw new SASLFailure("no-credentials", "the server wants a second factor; --totp-file FILE gives its code");
+      totp(async () => {
+        if (totpFile === undefined)
+          throw new SASLFailure("no-credentials", "the server wants a second factor; --totp-file FILE gives its code");
+        const code = await codeIn(totpFile, signal);
+        follower.onCode();
+        return code;
       }),
       ...(password === undefined ? [] : [scramUpgrade({ password }, { prepare, iterations })]),
-    ],
+    ].map((task) => overheard(task, follower)),
   });
   return {
     profile: options.sasl1 ? undefined : profile,
@@ -175,14 +211,49 @@ export function xmppLogin(
   };
 }
 
+/** All that tasks send is secret: a code, or what is as good as the password. */
+function overheard(task: ClientTask, { onSecret }: XmppFollower): ClientTask {
+  return {
+    ...task,
+    async *perform<E>(name: string, about: ClientAbout<E>): TaskConversation<E> {
+      const talk = task.perform(name, about);
+      for (let turn = await talk.next(); !turn.done; turn = await talk.next(yield turn.value)) {
+        for (const each of turn.value) onSecret(about.adapter.children(each).join(""));
+      }
+    },
+  };
+}
+
+/** Whether a token is for one of the mechanisms that may be used. */
+export function mayUse(token: FastToken | undefined, named: readonly string[] | undefined): boolean {
+  return token !== undefined && (named?.includes(token.mechanism) ?? true);
+}
+
+/**
+ * Where mechanisms were named and none is a token's, one is asked for all the same, for the next time.
+ *
+ * @throws {CommandError} for mechanisms that no token is for.
+ */
+function tokensOf({ store, token }: KnownToken, named: readonly string[] | undefined): ClientInline<FastResult> {
+  const theirs = named?.filter((name) => name.startsWith("HT-")) ?? [];
+  try {
+    if (theirs.length > 0) return fast({ store, mechanisms: theirs });
+  } catch {
+    throw usageError(`${theirs.join(", ")}: no tokens of FAST are for that`);
+  }
+  const all = fast({ store });
+  if (token === undefined || mayUse(token, named)) return all;
+  const { before: _, ...asking } = all;
+  return asking;
+}
+
 /** The code in a file, or what an app with the URI in it would show. @throws {CommandError} */
-async function codeIn(path: string, onSecret: (secret: string) => void): Promise<string> {
-  const text = (await secretFromFile(path)).trim();
+async function codeIn(path: string, signal: AbortSignal): Promise<string> {
+  const text = (await secretFromFile(path, signal)).trim();
   const code = /^otpauth:/i.test(text) ? await codeOf(text) : text.replace(/[\s-]/g, "");
   if (code === undefined || !/^[0-9]{6,10}$/.test(code)) {
     throw new CommandError("malformed-file", `${path}: neither a code of 6 to 10 digits nor an otpauth://totp/ URI`);
   }
-  onSecret(code);
   return code;
 }
 

@@ -16,12 +16,13 @@ import {
   tracer,
 } from "sasl-core";
 import { tlsStrength } from "sasl-core/node";
-import type { XMPPAuthenticationResult } from "sasl-xmpp";
+import type { FastToken, XMPPAuthenticationResult } from "sasl-xmpp";
 import { chooseMechanisms, needsSecret, withCredentials } from "../client/mechanism-list.js";
 import { tlsReport } from "../client/session.js";
 import {
   checkXmppOptions,
   knownToken,
+  mayUse,
   type XmppOptions,
   type XmppReport,
   xmppLogin,
@@ -58,21 +59,23 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
   const target = parseTarget(url);
   checkXmppOptions(target, options);
   const known = await knownToken(target, domainOf(target, options), options);
-  const plan = planSecrets(target, options, io, known?.token !== undefined);
+  const plan = planSecrets(target, options, io, known?.token);
   const { mechanisms } = plan;
+  const named = options.mechanism && mechanisms.map(({ name }) => name);
   // Nobody's time runs while a password is typed; everything else is part of the run.
   const typed = plan.prompt === undefined ? undefined : await askPassword(plan.prompt, io.stdin, io.stderr);
   const signal = AbortSignal.timeout(options.timeout * 1000);
   const follower = new Follower();
   let mask: Mask = maskFor(typed === undefined ? [] : [typed]);
   let tried: string | null = null;
+  let codeSent = false;
   const trace = (event: TraceEvent): void => {
     tried = event.mechanism;
     if (options.trace) io.stderr.write(`${traceLine(event, mask)}\n`);
   };
   const choice = (): Choice => ({
     protocol: target.protocol,
-    named: options.mechanism && mechanisms.map(({ name }) => name),
+    named,
     somebody: plan.somebody,
     hasCertificate: options.cert !== undefined,
     offered: follower.offer?.mechanisms ?? [],
@@ -89,10 +92,15 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
         secrets.push(secret);
         mask = maskFor(secrets);
       };
+      const onCode = (): void => {
+        codeSent = true;
+      };
       const route = await routeTo(target, options, signal);
-      const means = { ...options, prepare: options.prep };
+      const means = { ...options, prepare: options.prep, named, signal };
       const xmpp =
-        target.protocol === "xmpp" ? xmppLogin(target, route.name, means, credentials, known, onSecret) : undefined;
+        target.protocol === "xmpp"
+          ? xmppLogin(target, route.name, means, credentials, known, { onSecret, onCode })
+          : undefined;
       const session = await openSession(route, follower, xmpp);
       const jid = target.protocol === "xmpp" && target.user !== undefined ? `${target.user}@${route.name}` : undefined;
       const usable = withCredentials(mechanisms, credentials, jid);
@@ -147,6 +155,8 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
       hint,
       hasCertificate,
       mechanism: tried,
+      codeSent,
+      sasl1: options.sasl1,
       whyNone: whyNone(skipped, chosen),
     });
   } finally {
@@ -163,16 +173,18 @@ interface Plan {
 }
 
 /**
- * @param hasFastToken whether a token of an earlier login makes asking for a password needless.
+ * @param fastToken one of an earlier login makes asking for a password needless.
  * @throws {CommandError} for options that do not go together.
  */
-function planSecrets(target: Target, options: LoginOptions, io: Io, hasFastToken: boolean): Plan {
+function planSecrets(target: Target, options: LoginOptions, io: Io, fastToken: FastToken | undefined): Plan {
   const { passwordFile, passwordStdin, tokenFile } = options;
   if (passwordFile !== undefined && passwordStdin)
     throw usageError("--password-file and --password-stdin exclude each other");
   const { user } = target;
   const means = { user, hasToken: tokenFile !== undefined, hasCertificate: options.cert !== undefined };
   const mechanisms = chooseMechanisms(options.mechanism, means);
+  const named = options.mechanism && mechanisms.map(({ name }) => name);
+  const hasFastToken = mayUse(fastToken, named);
   const wantsPassword = needsSecret(mechanisms, "password");
   const given = passwordFile !== undefined || passwordStdin === true;
   if (given && user === undefined) throw usageError("the URL names no user: SCHEME://USER@HOST");
@@ -180,12 +192,20 @@ function planSecrets(target: Target, options: LoginOptions, io: Io, hasFastToken
     throw usageError(`${options.mechanism.join(", ")} needs a user: SCHEME://USER@HOST`);
   }
   if (
-    options.mechanism !== undefined &&
+    named !== undefined &&
     needsSecret(mechanisms, "token") &&
     tokenFile === undefined &&
+    !hasFastToken &&
     !wantsPassword
   ) {
-    throw usageError(`${options.mechanism.join(", ")} needs a token: --token-file FILE`);
+    const { fastTokenFile: file } = options;
+    const list = named.join(", ");
+    const isForFast = file !== undefined && named.every((name) => name.startsWith("HT-"));
+    throw usageError(
+      isForFast
+        ? `${file}: no token for ${list} is in it; a login with the password brings one`
+        : `${list} needs a token: --token-file FILE`,
+    );
   }
   const otherMeans = means.hasToken || means.hasCertificate;
   const asks =

@@ -97,6 +97,7 @@ export function xmppService(context: ServiceContext, accounts: AccountStore, tok
   const options: XMPPConnectionOptions<Element> = {
     server: context.server,
     hosts: [domain],
+    offerByAccount: true,
     requireTLS: !context.allowPlaintext,
     sasl2: sasl2Features(accounts, tokens, chat.sessions.inline, report),
     features: (result, features, resource) => chatFeatures(features, resource, chat.sessions.managed(result)),
