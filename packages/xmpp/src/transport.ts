@@ -26,8 +26,11 @@ export interface ElementTransport<E> {
    * Left out where there can be none, as over WebSocket; then none is agreed on.
    */
   readonly protect?: ((layer: SecurityLayer) => void) | undefined;
-  /** Told after SASL2 has succeeded: features follow in this stream, without a new header (XEP-0388 §2.6.1). */
-  readonly proceed?: (() => void) | undefined;
+  /**
+   * Told after SASL2 has succeeded: features follow in this stream, without a new header (XEP-0388 §2.6.1). With `resumed`
+   * an earlier stream goes on, and none follow (XEP-0198 §9.2).
+   */
+  readonly proceed?: ((how: { readonly resumed: boolean }) => void) | undefined;
   /** Sends one child element of the stream. */
   send(element: E): void | Promise<void>;
   /**

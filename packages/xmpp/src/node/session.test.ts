@@ -9,6 +9,7 @@ import {
   type BoundSession,
   bind2,
   bind2Server,
+  discover,
   enableStreamManagement,
   NS_CLIENT,
   resume,
@@ -73,7 +74,15 @@ test("R-SA2-11 a session bound with the login carries stanzas at once, and is re
   const second = await login();
   expect(second.result.inline.get(binding)).toBeUndefined();
   expect(second.result.inline.get(resumption)).toEqual({ resumed: true, h: 1, jid: bound?.jid });
-  // XEP-0198 §9.2: no features after a resumption; the next thing on the stream is an answer.
+  // XEP-0198 §9.2: no features after a resumption; the next thing on the stream is an answer. Nobody waits for them.
+  const features = await second.stream.restart();
+  expect(discover(features, second.stream.adapter)).toMatchObject({
+    mechanisms: [],
+    sasl2: false,
+    startTLS: undefined,
+  });
+  expect(second.stream.features).toBe(features);
+  expect(features.children).toEqual([]);
   await second.stream.send(new Element("message", { xmlns: NS_CLIENT, to: "again@localhost" }));
   expect((await second.stream.receive()).attrs.to).toBe("again@localhost");
   second.stream.close();

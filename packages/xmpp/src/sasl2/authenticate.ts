@@ -17,7 +17,7 @@ import { asSASLError, checkBindingOffer } from "sasl-core/plugin";
 import type { SASL2Profile, XMPPAuthenticationResult } from "../authenticate.js";
 import { findChild, textOf } from "../element.js";
 import { formatJid, type JID, parseJid } from "../jid.js";
-import { NS_SASL2 } from "../namespaces.js";
+import { NS_SASL2, NS_SM } from "../namespaces.js";
 import { type ElementTransport, protectWith } from "../transport.js";
 import { SASL2Client } from "./client.js";
 import type { ClientAbout, ClientInline, ClientTask, TaskConversation, UserAgent } from "./contract.js";
@@ -149,7 +149,9 @@ class Login<E> {
     for (const each of this.#parts.inline) {
       inline.set(each, await each.success(success, this.#about, result.mechanism));
     }
-    this.#transport.proceed?.();
+    // XEP-0198 §9.2
+    const resumed = findChild(this.#about.adapter, success, "resumed", NS_SM) !== undefined;
+    this.#transport.proceed?.({ resumed });
     return { ...result, profile: "sasl2", jid, inline: inline as XMPPAuthenticationResult["inline"], tasks };
   }
 

@@ -47,8 +47,8 @@ export class ClientStream<E> implements ElementTransport<E> {
   #features: E | undefined;
   #from: string | undefined;
   #opened = false;
-  /** SASL2 has succeeded: features come next, and no header. */
-  #proceeding = false;
+  /** What the server sends once this end is authenticated: a header, or, after SASL2, features or not even these. */
+  #ahead: "header" | "features" | "nothing" = "header";
   #closed = false;
   #layered = false;
 
@@ -81,9 +81,9 @@ export class ClientStream<E> implements ElementTransport<E> {
     return this.#from;
   }
 
-  /** For `authenticate`: SASL2 has succeeded, and `restart` reads the features that follow. */
-  proceed(): void {
-    this.#proceeding = true;
+  /** For `authenticate`: SASL2 has succeeded, and `restart` reads the features that follow, where some do. */
+  proceed({ resumed }: { readonly resumed: boolean } = { resumed: false }): void {
+    this.#ahead = resumed ? "nothing" : "features";
     this.#features = undefined; // R-XMPP-11
     this.parts.framing.proceed?.();
   }
@@ -125,15 +125,21 @@ export class ClientStream<E> implements ElementTransport<E> {
    * Goes on after authentication: with a new header (RFC 6120 §6.4.6) or, after SASL2, in the stream as it is (XEP-0388
    * §2.6.1). Everything announced before is forgotten.
    *
-   * @returns the new `features`.
+   * @returns the new `features`; empty ones, at once, where an earlier stream was resumed (XEP-0198 §9.2).
    */
-  restart(): Promise<E> {
-    if (this.#proceeding) {
-      this.#proceeding = false;
-      return this.timed(() => this.#readFeatures());
+  async restart(): Promise<E> {
+    const ahead = this.#ahead;
+    this.#ahead = "header";
+    switch (ahead) {
+      case "header":
+        this.parts.framing.restart(true);
+        return this.open();
+      case "features":
+        return this.timed(() => this.#readFeatures());
+      case "nothing":
+        this.#features = this.adapter.create("features", NS_STREAM);
+        return this.#features;
     }
-    this.parts.framing.restart(true);
-    return this.open();
   }
 
   async send(element: E): Promise<void> {
