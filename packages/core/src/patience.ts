@@ -46,7 +46,7 @@ type Reject = (reason: SASLFailure) => void;
 /** Made for each exchange. */
 export class Patience {
   readonly #watch: Watch;
-  readonly #deadline: number;
+  #deadline: number;
   /** For the half at work, and for what it waits for itself. */
   #turn: Reject | undefined;
   #question: Reject | undefined;
@@ -60,6 +60,11 @@ export class Patience {
 
   get expired(): boolean {
     return Date.now() >= this.#deadline;
+  }
+
+  /** So many milliseconds from now on, in place of what was left. */
+  extend(ms: number): void {
+    this.#deadline = Date.now() + ms;
   }
 
   /** Waits for the half, as long as the exchange may last and the peer is still there. */

@@ -145,8 +145,9 @@ export class ServerExchange extends BaseContext implements ServerContext {
     if (outcome.layer && outcome.layer.maxOutput < leastOutput) {
       throw new SASLFailure("limit-exceeded", "the client takes buffers that are too short");
     }
+    const extend = (ms: number) => this.#patience.extend(ms);
     return chain(this.#identity.admit(outcome, this.channelBindingUsed), (result) =>
-      chain(this.#patience.answer(this.#connection.admit?.(result, outcome.data)), () => result),
+      chain(this.#patience.answer(this.#connection.admit?.(result, outcome.data, extend)), () => result),
     );
   }
 

@@ -169,8 +169,11 @@ export interface ServerConnection {
    * The protocol's last word, before success is told: throws a SASLError for an identity that cannot be used on this
    * connection, such as one of another host than the stream is to. Within the time of the exchange it may ask the peer for
    * more, such as a second factor; `data` is what the mechanism says with the success, for a protocol that says it then.
+   * `extend` gives the exchange so many milliseconds from the call on, in place of what it had left, for what a person does.
    */
-  readonly admit?: ((result: ServerResult, data: Uint8Array | undefined) => MaybePromise<void>) | undefined;
+  readonly admit?:
+    | ((result: ServerResult, data: Uint8Array | undefined, extend: (ms: number) => void) => MaybePromise<void>)
+    | undefined;
   /** What holds on this connection beside, or instead of, the server's policy, point by point. */
   readonly policy?: ServerPolicy | undefined;
 }

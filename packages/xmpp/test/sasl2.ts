@@ -122,7 +122,7 @@ export async function play<E>(kit: Kit<E>, mechanisms: readonly SASLMechanism[],
     secure: true,
     channelBinding: binding,
     successData: true,
-    admit: (result, data) => stream.admit(result, data),
+    admit: (...done) => stream.admit(...done),
     ...given.connection,
   };
   const session = server.session(connection);

@@ -20,7 +20,14 @@ import { formatJid, type JID, parseJid } from "../jid.js";
 import { NS_SASL2, NS_SM } from "../namespaces.js";
 import { type ElementTransport, protectWith } from "../transport.js";
 import { SASL2Client } from "./client.js";
-import type { ClientAbout, ClientInline, ClientTask, TaskConversation, UserAgent } from "./contract.js";
+import {
+  type ClientAbout,
+  type ClientInline,
+  type ClientTask,
+  DEFAULT_TASK_TIMEOUT_MS,
+  type TaskConversation,
+  type UserAgent,
+} from "./contract.js";
 import { discoverSASL2, type SASL2Discovery } from "./discovery.js";
 import { onlyChild } from "./messages.js";
 import { formatUserAgent, parseUserAgentId } from "./user-agent.js";
@@ -33,6 +40,8 @@ export interface SASL2Options {
   readonly inline?: readonly ClientInline[] | undefined;
   /** Tasks this end can perform; the first that fits is chosen. */
   readonly tasks?: readonly ClientTask[] | undefined;
+  /** Time for all tasks of a login together, in milliseconds, beside that of the exchange; 0 for no limit. Default 300000. */
+  readonly taskTimeoutMs?: number | undefined;
   /**
    * Whether to be somebody else than was asked for, such as where names are aliases. Default: the bare JID that the server
    * gives is the authzid of the credentials, or else the one in the stream header (R-SA2-12).
@@ -45,6 +54,7 @@ interface Parts {
   readonly userAgent: UserAgent;
   readonly inline: readonly ClientInline[];
   readonly tasks: readonly ClientTask[];
+  readonly taskTimeoutMs: number;
   readonly accept: SASL2Options["accept"];
 }
 
@@ -60,10 +70,12 @@ const passing: readonly SASLError["code"][] = [
  * SASL2 for `authenticate`: hand it over as its option `sasl2`, and it is used where the server offers it. Holds no state of
  * a login; use it as often as you like.
  *
- * @throws {RangeError} for a user agent whose id is no UUID v4 (R-SA2-07).
+ * @throws {RangeError} for a user agent whose id is no UUID v4 (R-SA2-07), and a negative time limit.
  */
 export function sasl2(options: SASL2Options = {}): SASL2Profile {
   const { userAgent: { id, ...named } = {}, inline = [], tasks = [], accept } = options;
+  const { taskTimeoutMs = DEFAULT_TASK_TIMEOUT_MS } = options;
+  if (!(taskTimeoutMs >= 0)) throw new RangeError("taskTimeoutMs is a number from 0 on");
   const known = parseUserAgentId(id);
   if (id !== undefined && known === undefined) throw new RangeError("the id of a user agent is a UUID v4");
   const userAgent: UserAgent = { ...named, id: known };
@@ -71,7 +83,9 @@ export function sasl2(options: SASL2Options = {}): SASL2Profile {
     usable: (transport, features) => offerOn(transport, features) !== undefined,
 
     authenticate(transport, features, mechanisms, settings) {
-      return new Login(transport, features, settings, { userAgent, inline, tasks, accept }).run(mechanisms);
+      return new Login(transport, features, settings, { userAgent, inline, tasks, taskTimeoutMs, accept }).run(
+        mechanisms,
+      );
     },
   };
 }
@@ -155,12 +169,16 @@ class Login<E> {
     return { ...result, profile: "sasl2", jid, inline: inline as XMPPAuthenticationResult["inline"], tasks };
   }
 
-  /** Does what the server wants done, within the limits of an exchange. @returns what was performed. */
+  /** Does what the server wants done, within the limits of an exchange and a time of its own. @returns what was performed. */
   async #perform(): Promise<readonly string[]> {
     const client = this.#client;
     const performed: string[] = [];
     if (client.offered === undefined) return performed;
-    const bounds = new SASLStateMachine(client, this.#settings);
+    const { limits, signal } = this.#settings;
+    const bounds = new SASLStateMachine(client, {
+      limits: { ...limits, timeoutMs: this.#parts.taskTimeoutMs },
+      signal,
+    });
     try {
       while (client.success === undefined) performed.push(await this.#performOne(bounds, performed.length));
       return performed;

@@ -110,6 +110,9 @@ export interface ServerInline {
  */
 export type TaskConversation<E> = AsyncGenerator<readonly E[], void, readonly E[]>;
 
+/** Time for all tasks of a login where nobody says otherwise, at both ends. @internal */
+export const DEFAULT_TASK_TIMEOUT_MS = 300_000;
+
 /** A task a client can perform. */
 export interface ClientTask {
   /** Whether it is this one: `UPGR-SCRAM-SHA-256`. */

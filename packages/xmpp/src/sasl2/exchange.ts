@@ -157,8 +157,10 @@ export class SASL2Exchange<E> {
   /**
    * The mechanism is done: who may come in so, and what has still to be done. Part of the session, which knows nobody until
    * this is over (R-SA2-14).
+   *
+   * @param waits called when tasks begin.
    */
-  async admit(result: ServerResult, data: Uint8Array | undefined): Promise<void> {
+  async admit(result: ServerResult, data: Uint8Array | undefined, waits: () => void): Promise<void> {
     const { stream, named, inline, tasks, reserved } = this.#parts;
     const about = this.#about;
     if (about === undefined) throw new TypeError("nothing has begun");
@@ -171,6 +173,7 @@ export class SASL2Exchange<E> {
     let due: ServerTask[] = [];
     // R-FAST-11: nothing interactive after a token.
     for (const each of reserved(proven.mechanism) ? [] : tasks) if (await each.due(proven)) due.push(each);
+    if (due.length > 0) waits();
     due.sort((a, b) => stepOf(a) - stepOf(b)); // stable
     for (let [first] = due; first !== undefined; [first] = due) {
       const step = stepOf(first);

@@ -3,7 +3,7 @@ import { PLAIN, SCRAM, SCRAMPLUS } from "sasl-core/mechanisms";
 import { describe, expect, test, vi } from "vitest";
 import { note, noteServer, play, wordServer, wordTask } from "../../test/sasl2.js";
 import { kits, ltxKit } from "../../test/support.js";
-import { newUserAgentId } from "../index.js";
+import { type ClientAbout, newUserAgentId } from "../index.js";
 
 const alice = { username: "alice", password: "open sesame" };
 const binding = channelBinding({ "tls-exporter": Uint8Array.of(1, 2, 3) });
@@ -185,13 +185,31 @@ test("tasks are limited in time at the client, and taken back", async () => {
     },
   };
   const { error, names, events } = await play(ltxKit, [PLAIN(alice)], {
-    client: { tasks: [stuck] },
+    client: { tasks: [stuck], taskTimeoutMs: 50 },
     server: { tasks: [wordServer("a")] },
-    options: { limits: { timeoutMs: 50 } },
+    options: { limits: { timeoutMs: 60_000 } },
   });
   expect(error).toMatchObject({ code: "timed-out" });
   expect(names.slice(1)).toEqual(["continue", "abort"]);
   expect(events).toMatchObject([{ ok: false }]);
+});
+
+test("tasks have time of their own, for people who look for a code", async () => {
+  const slow = {
+    handles: () => true,
+    async *perform<E>(name: string, about: ClientAbout<E>) {
+      await new Promise((resolve) => setTimeout(resolve, 450));
+      yield* wordTask("a").perform(name, about);
+    },
+  };
+  const { error, result } = await play(ltxKit, [PLAIN(alice)], {
+    client: { tasks: [slow] },
+    server: { tasks: [wordServer("a")] },
+    sasl: { limits: { timeoutMs: 300 } },
+    options: { limits: { timeoutMs: 300 } },
+  });
+  expect(error).toBeUndefined();
+  expect(result?.tasks).toEqual(["WORD"]);
 });
 
 test("a task that fails on the client's side is taken back", async () => {

@@ -39,8 +39,11 @@ interface Scene {
   readonly from?: string | undefined;
 }
 
-/** Says these things to a connection, waits where it is told milliseconds, and tells what came of it. */
-async function talk(words: readonly (string | Uint8Array | number)[], scene: Scene = {}) {
+/** What the client says, how many milliseconds it waits, or what is done to the connection. */
+type Word = string | Uint8Array | number | ((connection: XMPPConnection<Element>) => void);
+
+/** Plays these words to a connection, and tells what came of it. */
+async function talk(words: readonly Word[], scene: Scene = {}) {
   const { sasl2, sasl, parts, options, from = "alice@localhost" } = scene;
   const wire = new Wire();
   const { adapter } = ltxKit;
@@ -72,6 +75,7 @@ async function talk(words: readonly (string | Uint8Array | number)[], scene: Sce
   const before = wire.said.length;
   for (const word of words) {
     if (typeof word === "number") await new Promise((resolve) => setTimeout(resolve, word));
+    else if (typeof word === "function") word(connection);
     else wire.push(word);
     await settle();
   }
@@ -515,12 +519,29 @@ describe("R-SA2-15 tasks", () => {
   });
 
   test("R-LIM-05 time is up while the client thinks: a failure, and the end of the stream", async () => {
-    const { said, outcomes, end } = await talk([good, 400], { sasl2: tasks, sasl: { limits: { timeoutMs: 150 } } });
+    const { said, outcomes, end } = await talk([good, 400], {
+      sasl2: { ...tasks, taskTimeoutMs: 150 },
+      sasl: { limits: { timeoutMs: 150 } },
+    });
     expect(said).toMatch(
       /<failure [^>]*><temporary-auth-failure [^>]*\/><\/failure><stream:error [^>]*><connection-timeout/,
     );
     expect(outcomes).toEqual(["PLAIN temporary"]);
     expect(end).toBe("timed-out");
+  });
+
+  test("R-LIM-05 have time of their own, beyond that of exchange and login", async () => {
+    const expired: boolean[] = [];
+    const look = (connection: XMPPConnection<Element>) => {
+      expired.push(...[50_000, 70_000, 200_000].map((ms) => connection.expired(Date.now() + ms)));
+    };
+    const { outcomes, streams } = await talk([look, good, 400, look, next("a"), more("b")], {
+      sasl2: { ...tasks, taskTimeoutMs: 100_000 },
+      sasl: { limits: { timeoutMs: 150 } },
+    });
+    expect(expired).toEqual([false, true, true, false, false, true]);
+    expect(outcomes).toEqual(["PLAIN ok"]);
+    expect(streams).toHaveLength(1);
   });
 
   test("one that is due cannot be left out by SASL1", async () => {

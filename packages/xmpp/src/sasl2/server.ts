@@ -9,7 +9,7 @@ import { formatJid, parseJid } from "../jid.js";
 import type { ServedSession, ServeOptions } from "../server.js";
 import { StreamViolation } from "../stream/conditions.js";
 import type { ElementTransport } from "../transport.js";
-import type { ServerAbout, ServerInline, ServerTask } from "./contract.js";
+import { DEFAULT_TASK_TIMEOUT_MS, type ServerAbout, type ServerInline, type ServerTask } from "./contract.js";
 import { bareJidOf, SASL2Exchange, type SASL2ServeOutcome } from "./exchange.js";
 import { create } from "./messages.js";
 
@@ -18,6 +18,11 @@ export interface SASL2ServerOptions {
   /** Inline features, in the order in which they are announced and add to `success`. */
   readonly inline?: readonly ServerInline[] | undefined;
   readonly tasks?: readonly ServerTask[] | undefined;
+  /**
+   * Time for all tasks of a login together, in milliseconds, at least 1: beside that of the exchange and of the login, for
+   * people have to find their second factor. Default 300000.
+   */
+  readonly taskTimeoutMs?: number | undefined;
   /** What comes of a user agent whose id is no UUID v4: `ignore` (default) goes on without its id. */
   readonly badUserAgentId?: "ignore" | "refuse" | undefined;
 }
@@ -49,10 +54,14 @@ export class SASL2Stream<E> {
   #reserved: ReadonlySet<string> = new Set();
   #exchange: SASL2Exchange<E> | undefined;
   #over = false;
+  #extraMs = 0;
 
+  /** @throws {RangeError} for a time limit under 1. */
   constructor(facts: SASL2StreamFacts<E>, options: SASL2ServerOptions = {}) {
     const { adapter, host, bindingTypes = [] } = facts;
     this.#options = options;
+    const { taskTimeoutMs = DEFAULT_TASK_TIMEOUT_MS } = options;
+    if (!(taskTimeoutMs >= 1)) throw new RangeError("taskTimeoutMs is at least 1");
     this.#named = addressOf(facts.from);
     const from = this.#named || undefined;
     this.#about = { adapter, host, request: undefined, mechanism: undefined, userAgent: {}, from, bindingTypes };
@@ -61,6 +70,11 @@ export class SASL2Stream<E> {
   /** True once success or continue was sent: no other exchange can begin on this stream (R-SA2-17). */
   get over(): boolean {
     return this.#over;
+  }
+
+  /** Time that the login may take longer, in milliseconds: that of its tasks, once there are any. */
+  get extraMs(): number {
+    return this.#extraMs;
   }
 
   /** Whether a name is for an inline feature alone, and so for no other list and no other profile. */
@@ -135,11 +149,16 @@ export class SASL2Stream<E> {
    * The last word of the exchange that is going on. One of another profile has no tasks: it lets nobody in who has one to
    * do, or a second factor could be left out by not speaking SASL2.
    *
+   * @param extend see `admit` of a `ServerConnection`; left out, tasks have the time of the exchange.
    * @throws {SASLError} for who may not come in so.
    */
-  async admit(result: ServerResult, data: Uint8Array | undefined): Promise<void> {
+  async admit(result: ServerResult, data: Uint8Array | undefined, extend?: (ms: number) => void): Promise<void> {
     if (this.#exchange) {
-      await this.#exchange.admit(result, data);
+      const { taskTimeoutMs = DEFAULT_TASK_TIMEOUT_MS } = this.#options;
+      await this.#exchange.admit(result, data, () => {
+        this.#extraMs = taskTimeoutMs;
+        extend?.(taskTimeoutMs);
+      });
       return;
     }
     const { adapter, host } = this.#about;

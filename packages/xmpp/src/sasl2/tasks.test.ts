@@ -205,7 +205,7 @@ describe.each(kits)("a login with $name", (kit) => {
       },
     };
     const { error } = await play(kit, [SCRAMPLUS(alice)], {
-      server: { tasks: [late] },
+      server: { tasks: [late], taskTimeoutMs: 200 },
       client: { tasks: [scramUpgrade(alice)] },
       sasl: { ...sasl, limits: { timeoutMs: 200 } },
       binding,

@@ -58,7 +58,7 @@ export interface XMPPConnectionOptions<E> {
   readonly requireTLS?: boolean | undefined;
   /** Failed attempts after which the stream is closed, 3 to 6: RFC 6120 §6.4.5 wants 2 to 5 retries. Default 6. */
   readonly maxAttempts?: number | undefined;
-  /** Time for the login, in milliseconds, at least 1. Default 60000. Counts where somebody asks for `expired`. */
+  /** Time for the login, tasks apart, in milliseconds, at least 1. Default 60000. Counts where somebody asks for `expired`. */
   readonly loginTimeoutMs?: number | undefined;
   /**
    * Time without an octet after the login, in milliseconds, at least 1. Counts where somebody asks for `expired`. Left out:

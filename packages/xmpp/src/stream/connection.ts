@@ -72,7 +72,7 @@ export class XMPPConnection<E> {
   /** Whether its time is up. @param now milliseconds of `Date.now()`. */
   expired(now: number): boolean {
     const { loginTimeoutMs = DEFAULT_LOGIN_TIMEOUT_MS, idleTimeoutMs } = this.#options;
-    if (this.result === undefined) return now - this.since > loginTimeoutMs;
+    if (this.result === undefined) return now - this.since > loginTimeoutMs + this.#login.extraMs;
     if (idleTimeoutMs === undefined) return false;
     return now - Math.max(this.#parts.framing.heardAt ?? 0, this.#takenAt) > idleTimeoutMs;
   }
