@@ -99,7 +99,10 @@ export interface ServerInline {
   readonly check?: <E>(about: ServerAbout<E>) => MaybePromise<void>;
   /** The last word before tasks and success, once the mechanism is done: throws a SASLError for who may not come in so. */
   readonly admit?: <E>(about: Omit<ServerSuccess<E>, "bind" | "resource">) => MaybePromise<void>;
-  /** Children for `success`, after everything else succeeded, in the order in which features were given. */
+  /**
+   * Children for `success`, after everything else succeeded, in the order in which features were given. What it throws ends
+   * the stream in place of `success`; what features before it did stays done.
+   */
   readonly success: <E>(about: ServerSuccess<E>) => MaybePromise<readonly E[]>;
 }
 
