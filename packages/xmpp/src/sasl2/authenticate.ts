@@ -19,6 +19,7 @@ import { findChild, textOf } from "../element.js";
 import { formatJid, type JID, parseJid } from "../jid.js";
 import { NS_SASL2, NS_SM } from "../namespaces.js";
 import { type ElementTransport, protectWith } from "../transport.js";
+import { onlyChild } from "./children.js";
 import { SASL2Client } from "./client.js";
 import {
   type ClientAbout,
@@ -29,7 +30,6 @@ import {
   type UserAgent,
 } from "./contract.js";
 import { discoverSASL2, type SASL2Discovery } from "./discovery.js";
-import { onlyChild } from "./messages.js";
 import { formatUserAgent, parseUserAgentId } from "./user-agent.js";
 
 /** What {@link sasl2} may be told. */
@@ -227,7 +227,7 @@ class Login<E> {
   /** R-SA2-11, R-SA2-12. @returns whom the server says this is. */
   #identity(success: E, { authzid }: AuthenticationResult): string {
     const { adapter, from } = this.#about;
-    const element = onlyChild(adapter, success, "authorization-identifier");
+    const element = onlyChild(adapter, success, "authorization-identifier", NS_SASL2);
     const text = element && textOf(adapter, element);
     if (text === undefined) throw new SASLFailure("malformed-message", "success does not say who this is");
     const jid = parseJid(text);

@@ -1,5 +1,5 @@
 /**
- * Reading what other extensions put into SASL2's elements, once and no more often.
+ * Reading what SASL2 and other extensions put into its elements, once and no more often.
  *
  * @module
  */

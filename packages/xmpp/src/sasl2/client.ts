@@ -10,8 +10,9 @@ import { parseFailure } from "../errors.js";
 import { NS_SASL2, NS_STREAM } from "../namespaces.js";
 import { DEFAULT_MAX_MESSAGE_BYTES } from "../payload.js";
 import type { ElementTransport } from "../transport.js";
+import { onlyChild } from "./children.js";
 import type { MaybePromise } from "./contract.js";
-import { create, createData, onlyChild, readData, readDataIn, textsIn } from "./messages.js";
+import { create, createData, readData, readDataIn, textsIn } from "./messages.js";
 
 /** What a {@link SASL2Client} may be told. */
 export interface SASL2ClientOptions<E> {
@@ -233,10 +234,10 @@ export class SASL2Client<E> implements SASLInterface {
   /** @throws {SASLFailure} `malformed-message` without one task at least (R-SA2-14). */
   #readTasks(element: E): OfferedTasks {
     const { adapter } = this.#transport;
-    const list = onlyChild(adapter, element, "tasks");
+    const list = onlyChild(adapter, element, "tasks", NS_SASL2);
     const tasks = list === undefined ? [] : textsIn(adapter, list, "task");
     if (tasks.length === 0) throw new SASLFailure("malformed-message", "the server wants to go on without a task");
-    const text = onlyChild(adapter, element, "text");
+    const text = onlyChild(adapter, element, "text", NS_SASL2);
     return { tasks, text: text && textOf(adapter, text) };
   }
 

@@ -8,8 +8,8 @@
  */
 import { AuthenticationFailure, SASLFailure } from "sasl-core";
 import type { HashedTokenInfo, HashedTokens, IssuedToken } from "sasl-core/mechanisms";
-import { elementsIn, isElement } from "../element.js";
 import { NS_FAST } from "../namespaces.js";
+import { onlyChild } from "./children.js";
 import type { MaybePromise, ServerAbout, ServerInline, ServerSuccess } from "./contract.js";
 import { formatDateTime } from "./fast-expiry.js";
 
@@ -180,8 +180,5 @@ function fastRequest<E>(about: ServerAbout<E>): FastRequest | undefined {
 
 /** A child of the request that may be there once. */
 function only<E>({ adapter, request }: ServerAbout<E>, name: string): E | undefined {
-  if (request === undefined) return undefined;
-  const found = elementsIn(adapter, request).filter((each) => isElement(adapter, each, name, NS_FAST));
-  if (found.length > 1) throw new SASLFailure("malformed-message", "two of what there can be one of");
-  return found[0];
+  return request && onlyChild(adapter, request, name, NS_FAST);
 }

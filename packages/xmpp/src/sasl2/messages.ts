@@ -7,6 +7,7 @@ import { SASLFailure } from "sasl-core";
 import { decodeBase64, encodeBase64 } from "sasl-core/plugin";
 import { elementsIn, isElement, textOf, type XMLAdapter } from "../element.js";
 import { NS_SASL2 } from "../namespaces.js";
+import { onlyChild } from "./children.js";
 
 /** An element of SASL2. */
 export function create<E>(
@@ -42,24 +43,13 @@ export function readDataIn<E>(
   name: string,
   maxBytes: number,
 ): Uint8Array | undefined {
-  const child = onlyChild(adapter, parent, name);
+  const child = onlyChild(adapter, parent, name, NS_SASL2);
   return child === undefined ? undefined : readData(adapter, child, maxBytes);
-}
-
-/** The child of that name. @throws {SASLFailure} `malformed-message` when there are several. */
-export function onlyChild<E>(adapter: XMLAdapter<E>, parent: E, name: string): E | undefined {
-  const found = childrenNamed(adapter, parent, name);
-  if (found.length > 1) throw new SASLFailure("malformed-message", `more than one ${name}`);
-  return found[0];
-}
-
-/** All children of that name. */
-function childrenNamed<E>(adapter: XMLAdapter<E>, parent: E, name: string): readonly E[] {
-  return elementsIn(adapter, parent).filter((each) => isElement(adapter, each, name, NS_SASL2));
 }
 
 /** Texts of the children of that name, without doubles and without those that hold anything else. */
 export function textsIn<E>(adapter: XMLAdapter<E>, parent: E, name: string): readonly string[] {
-  const texts = childrenNamed(adapter, parent, name).map((each) => textOf(adapter, each));
+  const found = elementsIn(adapter, parent).filter((each) => isElement(adapter, each, name, NS_SASL2));
+  const texts = found.map((each) => textOf(adapter, each));
   return [...new Set(texts)].filter((text): text is string => Boolean(text));
 }

@@ -5,8 +5,10 @@
  */
 import { SASLFailure } from "sasl-core";
 import { textOf, type XMLAdapter } from "../element.js";
+import { NS_SASL2 } from "../namespaces.js";
+import { onlyChild } from "./children.js";
 import type { UserAgent } from "./contract.js";
-import { create, onlyChild } from "./messages.js";
+import { create } from "./messages.js";
 
 /** RFC 9562 §5.4. */
 const uuid4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -49,7 +51,7 @@ export function formatUserAgent<E>({ id, software, device }: UserAgent, adapter:
  * @throws {SASLFailure} `malformed-message` also for several of what there is to be one of.
  */
 export function parseUserAgent<E>(request: E, adapter: XMLAdapter<E>, strict: boolean): UserAgent {
-  const element = onlyChild(adapter, request, "user-agent");
+  const element = onlyChild(adapter, request, "user-agent", NS_SASL2);
   if (element === undefined) return {};
   const given = adapter.attribute(element, "id");
   const id = parseUserAgentId(given);
@@ -57,7 +59,7 @@ export function parseUserAgent<E>(request: E, adapter: XMLAdapter<E>, strict: bo
     throw new SASLFailure("malformed-message", "the id of the user agent is no UUID v4");
   }
   const named = (name: string) => {
-    const child = onlyChild(adapter, element, name);
+    const child = onlyChild(adapter, element, name, NS_SASL2);
     const text = child && textOf(adapter, child);
     return text && text.length <= MAX_NAME_LENGTH ? text : undefined;
   };
