@@ -63,8 +63,10 @@ async function service() {
   return { tokens, args, state };
 }
 
-const password = /logged in as alice@localhost\/chat-client\S+ with SCRAM-SHA-256-PLUS\n2 round trips, [\d.]+ ms\n/;
-const token = /logged in as alice@localhost\/chat-client\S+ with HT-SHA-512-EXPR\n1 round trip, [\d.]+ ms\n/;
+const password =
+  /logged in as alice@localhost\/chat-client\S+ with SCRAM-SHA-256-PLUS\nby the password in 2 round trips, [\d.]+ ms\n/;
+const token =
+  /logged in as alice@localhost\/chat-client\S+ with HT-SHA-512-EXPR\nby the token in 1 round trip, [\d.]+ ms\n/;
 
 describe("chat-client comes back", () => {
   test("with a token bound to the channel, in one round trip", async () => {
@@ -94,7 +96,7 @@ describe("chat-client comes back", () => {
     await tokens.revoke("alice");
     text = "";
     expect(await main([...args, "--state", state])).toBe(0);
-    expect(text).toMatch(/with SCRAM-SHA-256-PLUS\n3 round trips/);
+    expect(text).toMatch(/with SCRAM-SHA-256-PLUS\nby the password in 3 round trips/);
     expect(await main([...args, "--state", state])).toBe(0);
     expect(text).toMatch(token);
   });
@@ -106,6 +108,13 @@ describe("chat-client comes back", () => {
     vi.stubEnv("SASL_PASSWORD", undefined);
     text = "";
     expect(await main([...args, "--state", state])).toBe(2);
-    expect(text).toMatch(/^chat-client: [^\n]+\n$/);
+    expect(text).toBe("chat-client: there is no token to log in with: give the password once\n");
+  });
+
+  test("with a word on what to do when the password is wrong", async () => {
+    const { args } = await service();
+    vi.stubEnv("SASL_PASSWORD", `${PASSWORD}?`);
+    expect(await main(args)).toBe(1);
+    expect(text).toBe("chat-client: the server reports not-authorized; check the user name and the password\n");
   });
 });

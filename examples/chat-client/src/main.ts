@@ -221,15 +221,21 @@ export async function main(args: string[]): Promise<number> {
   try {
     for (let left = options.reconnect ? 2 : 1; left > 0; left--) {
       const { login, jid, heard, roundTrips, milliseconds } = await chat(options);
+      const means = login.mechanism.startsWith("HT-") ? "the token" : "the password";
       console.error(`logged in as ${jid} with ${login.mechanism}`);
-      console.error(`${roundTrips} round trip${roundTrips === 1 ? "" : "s"}, ${milliseconds.toFixed(1)} ms`);
+      console.error(
+        `by ${means} in ${roundTrips} round trip${roundTrips === 1 ? "" : "s"}, ${milliseconds.toFixed(1)} ms`,
+      );
       console.log(heard.replace(/\p{C}/gu, " "));
     }
     return 0;
   } catch (error) {
     const { message, reason, text, cause, kind, code } = error as Partial<SASLError & { reason: string }>;
     const words = [reason ?? message, text, (cause as Error | undefined)?.message].filter(Boolean).join(": ");
-    console.error(`chat-client: ${words.replace(/\p{C}/gu, " ")}`);
+    const advice = kind === "AuthenticationFailure" ? "; check the user name and the password" : "";
+    const hasNothing = code === "no-common-mechanism" && options.password === undefined;
+    const line = hasNothing ? "there is no token to log in with: give the password once" : `${words}${advice}`;
+    console.error(`chat-client: ${line.replace(/\p{C}/gu, " ")}`);
     if (kind === "AuthenticationFailure") return 1;
     const unreachable = kind === undefined ? code : (cause ?? code === "connection-lost");
     return unreachable ? 3 : 2;
