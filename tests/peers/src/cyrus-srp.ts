@@ -6,7 +6,6 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import {
   authenticate,
   memoryAccounts,
@@ -16,6 +15,7 @@ import {
   type SecurityLayer,
 } from "sasl-core";
 import { SRP, srp } from "sasl-core/mechanisms";
+import { LineProgram } from "./line-program.js";
 import { type Run, repository } from "./run.js";
 import type { Attempt, Outcome } from "./types.js";
 
@@ -156,31 +156,27 @@ interface Line {
 
 /** The program beside this folder's sources, at work. */
 class Peer {
-  readonly #child: ReturnType<Run["children"]["start"]>;
-  readonly #lines: AsyncIterator<string>;
+  readonly #lines: LineProgram;
 
   constructor(run: Run, place: string, args: readonly string[]) {
     const env = { SASL_PATH: join(place, "plugins"), SASL_CONF_PATH: join(place, "conf") };
-    this.#child = run.children.start(join(place, "sasl-exchange"), args, { env });
-    this.#child.on("error", () => {}); // there are no lines then
-    this.#child.stdin.on("error", () => {});
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.#lines = new LineProgram(run.children, join(place, "sasl-exchange"), args, { env });
   }
 
   async hear(): Promise<Line> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error("the peer ended");
-    if (value.startsWith("X")) throw new Error(`the peer: ${value.slice(2)}`);
-    return { kind: value.slice(0, 1), octets: new Uint8Array(Buffer.from(value.slice(2), "base64")) };
+    const line = await this.#lines.hear();
+    if (line === undefined) throw new Error("the peer ended");
+    if (line.startsWith("X")) throw new Error(`the peer: ${line.slice(2)}`);
+    return { kind: line.slice(0, 1), octets: new Uint8Array(Buffer.from(line.slice(2), "base64")) };
   }
 
   ask(kind: string, octets: Uint8Array): Promise<Line> {
-    this.#child.stdin.write(`${kind} ${Buffer.from(octets).toString("base64")}\n`);
+    this.#lines.tell(`${kind} ${Buffer.from(octets).toString("base64")}`);
     return this.hear();
   }
 
   end(): void {
-    this.#child.kill();
+    this.#lines.end();
   }
 }
 

@@ -4,10 +4,8 @@
  *
  * @module
  */
-import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import {
   memoryAccounts,
   type SASLInterface,
@@ -19,6 +17,7 @@ import {
 import { rc4, rc4_40, rc4_56, singleDes, tripleDes } from "sasl-core/legacy";
 import { DIGEST_MD5, type DigestCipher, digestMd5With } from "sasl-core/mechanisms";
 import { passwordOf } from "./accounts.js";
+import { LineProgram } from "./line-program.js";
 import { type Run, repository } from "./run.js";
 import type { Tool } from "./tools.js";
 import type { Attempt, Outcome } from "./types.js";
@@ -42,7 +41,7 @@ interface Row {
 interface Peer {
   readonly name: string;
   readonly rows: readonly Row[];
-  start(role: "client" | "server", ssf: number, maxbuf: number): ChildProcessWithoutNullStreams;
+  start(role: "client" | "server", ssf: number, maxbuf: number): LineProgram;
 }
 
 const ids = ["R-DIG-04", "R-DIG-14", "R-DIG-18"];
@@ -77,7 +76,7 @@ export async function layersSide(run: Run, tools: ReadonlySet<Tool>): Promise<vo
           confidential(singleDes, 55),
         ],
         start: (role, ssf, maxbuf) =>
-          run.children.start(program, [role, mechanism, String(ssf), String(ssf), String(maxbuf)]),
+          new LineProgram(run.children, program, [role, mechanism, String(ssf), String(ssf), String(maxbuf)]),
       });
     }
   }
@@ -86,7 +85,7 @@ export async function layersSide(run: Run, tools: ReadonlySet<Tool>): Promise<vo
       name: "Authen::SASL",
       rows: [auth, integrity, confidential(tripleDes), confidential(singleDes)],
       start: (role, ssf, maxbuf) =>
-        run.children.start("perl", [
+        new LineProgram(run.children, "perl", [
           join(folder, "perl-peer.pl"),
           role,
           mechanism,
@@ -157,7 +156,7 @@ const ownMaxbuf = 3000;
 const peerMaxbuf = 60_000;
 
 /** Texts there and back, so that sequence numbers and ciphers run on; long ones take several buffers. */
-async function talk(lines: Lines, layer: SecurityLayer | undefined, { ssf, name }: Row): Promise<Outcome> {
+async function talk(lines: LineProgram, layer: SecurityLayer | undefined, { ssf, name }: Row): Promise<Outcome> {
   if ((layer?.ssf ?? 0) !== ssf) return { passed: false, why: `a layer of ${layer?.ssf} bits for ${name}` };
   if (layer === undefined) return { passed: true };
   for (const length of [1, 17, 2048, 70_000, 3]) {
@@ -175,35 +174,13 @@ async function talk(lines: Lines, layer: SecurityLayer | undefined, { ssf, name 
   return { passed: true };
 }
 
-/** A program that answers each line with one. */
-interface Lines {
-  ask(line: string): Promise<string>;
-}
-
-async function withLines(
-  child: ChildProcessWithoutNullStreams,
-  work: (lines: Lines) => Promise<Outcome>,
-): Promise<Outcome> {
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    stderr += chunk;
-  });
-  child.stdin.on("error", () => {}); // it may have ended
-  const answers = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const ask = async (line: string): Promise<string> => {
-    child.stdin.write(`${line}\n`);
-    const answer = await answers.next();
-    if (answer.done) throw new Error(`it ended: ${stderr}`);
-    return answer.value;
-  };
-  const patience = setTimeout(() => child.kill("SIGKILL"), 30_000);
+async function withLines(lines: LineProgram, work: (lines: LineProgram) => Promise<Outcome>): Promise<Outcome> {
   try {
-    return await work({ ask });
+    return await work(lines);
   } catch (error) {
-    return { passed: false, why: `${error instanceof Error ? error.message : error}\n${stderr}`.trim() };
+    return { passed: false, why: `${error instanceof Error ? error.message : error}\n${lines.complaints}`.trim() };
   } finally {
-    clearTimeout(patience);
-    child.stdin.end();
+    lines.end();
   }
 }
 

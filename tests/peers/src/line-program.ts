@@ -1,67 +1,71 @@
 /**
- * A program that is told lines and answers each with one: how authentication helpers are spoken to.
+ * A program that is talked to in lines, as authentication helpers and sample programs are.
  *
  * @module
  */
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Children } from "./children.js";
+import type { Children, StartOptions } from "./children.js";
 
-const patienceMs = 10_000;
+/** How long a line may take. */
+const patienceMs = 20_000;
 
 /** A program at work. */
 export class LineProgram {
-  readonly #ask: (line: string) => Promise<string>;
-  readonly #end: () => void;
+  readonly #command: string;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+  #stderr = "";
 
-  constructor(children: Children, command: string, args: readonly string[]) {
-    const child = children.start(command, args);
-    const waiting: ((line: string | undefined) => void)[] = [];
-    const unread: string[] = [];
-    let stderr = "";
-    let ended = false;
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-      stderr = (stderr + chunk).slice(-2_000);
+  constructor(children: Children, command: string, args: readonly string[], options: StartOptions = {}) {
+    this.#command = command;
+    this.#child = children.start(command, args, options);
+    this.#child.on("error", () => {}); // there are no lines then
+    this.#child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      this.#stderr = (this.#stderr + chunk).slice(-2_000);
     });
-    child.stdin.on("error", () => {}); // it may have ended
-    child.on("error", () => {});
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      const next = waiting.shift();
-      if (next === undefined) unread.push(line);
-      else next(line);
-    });
-    child.once("close", () => {
-      ended = true;
-      for (const each of waiting.splice(0)) each(undefined);
-    });
-    this.#ask = (line) =>
-      new Promise((resolve, reject) => {
-        const fail = (why: string): void => reject(new Error(`${command} ${why}: ${stderr.trim()}`));
-        const timer = setTimeout(() => fail("does not answer"), patienceMs);
-        const hear = (answer: string | undefined): void => {
-          clearTimeout(timer);
-          if (answer === undefined) fail("has ended");
-          else resolve(answer);
-        };
-        child.stdin.write(`${line}\n`);
-        if (unread.length > 0 || ended) hear(unread.shift());
-        else waiting.push(hear);
-      });
-    this.#end = () => {
-      child.stdin.end();
-      child.kill();
-    };
-    this.tell = (line) => void child.stdin.write(`${line}\n`);
+    this.#child.stdin.on("error", () => {}); // it may end without reading what it is given
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Says a line that is not answered. */
-  readonly tell: (line: string) => void;
+  /** What it said last on standard error. */
+  get complaints(): string {
+    return this.#stderr.trim();
+  }
 
-  /** Says a line. @returns the answer. @throws {Error} when none comes. */
-  ask(line: string): Promise<string> {
-    return this.#ask(line);
+  /** Says a line. */
+  tell(line: string): void {
+    this.#child.stdin.write(`${line}\n`);
+  }
+
+  /** The next line. @returns `undefined` once it has ended. @throws {Error} when none comes in time. */
+  async hear(): Promise<string | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(this.#failure("says nothing")), patienceMs);
+    });
+    try {
+      const { done, value } = await Promise.race([this.#lines.next(), late]);
+      return done ? undefined : value;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Says a line. @returns the next one of the program's. @throws {Error} when none comes. */
+  async ask(line: string): Promise<string> {
+    this.tell(line);
+    const answer = await this.hear();
+    if (answer === undefined) throw this.#failure("has ended");
+    return answer;
   }
 
   end(): void {
-    this.#end();
+    this.#child.stdin.end();
+    this.#child.kill();
+  }
+
+  #failure(what: string): Error {
+    return new Error(`${this.#command} ${what}: ${this.complaints}`);
   }
 }

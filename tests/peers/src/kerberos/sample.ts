@@ -4,8 +4,6 @@
  *
  * @module
  */
-import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { createInterface } from "node:readline";
 import {
   authenticate,
   type Mechanism,
@@ -16,6 +14,7 @@ import {
   type SecurityLayer,
 } from "sasl-core";
 import type { Children } from "../children.js";
+import { LineProgram } from "../line-program.js";
 import type { Outcome } from "../types.js";
 import { kerberosUser } from "./kdc.js";
 
@@ -30,7 +29,6 @@ export interface SampleRow {
 const fromServer = "srv message 1\0";
 const fromClient = "client message 1\0";
 const names = { service: "imap", host: "localhost" };
-const patienceMs = 10_000;
 
 /** Cyrus SASL logs in to our server half. */
 export async function sampleClient(children: Children, server: Mechanism, row: SampleRow): Promise<Outcome> {
@@ -114,39 +112,33 @@ function failed(why: string): Outcome {
 
 /** A sample program, and the lines it says. */
 class Lines {
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #heard: AsyncIterator<string>;
+  readonly #program: LineProgram;
   readonly #prefix: string;
-  said = "";
+  #heard = "";
 
-  constructor(children: Children, prefix: string, [command = "", ...args]: readonly string[]) {
+  constructor(children: Children, prefix: string, command: readonly string[]) {
     // Into a pipe they would say nothing until they end.
-    this.#child = children.start("stdbuf", ["-oL", command, ...args]);
-    this.#child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      this.said = (this.said + text).slice(-2_000);
-    });
-    this.#child.stdin.on("error", () => {});
-    this.#heard = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.#program = new LineProgram(children, "stdbuf", ["-oL", ...command]);
     this.#prefix = prefix;
   }
 
+  /** What it said last. */
+  get said(): string {
+    return `${this.#heard}${this.#program.complaints}`;
+  }
+
   send(prefix: string, payload: Uint8Array): void {
-    this.#child.stdin.write(`${prefix}${Buffer.from(payload).toString("base64")}\n`);
+    this.#program.tell(`${prefix}${Buffer.from(payload).toString("base64")}`);
   }
 
   /** The next message, or that the exchange is complete. */
   async next(): Promise<Uint8Array | "complete"> {
-    const late = setTimeout(() => this.#child.kill("SIGKILL"), patienceMs);
-    try {
-      for (;;) {
-        const { value, done } = await this.#heard.next();
-        if (done) throw new Error("it ended");
-        this.said = `${this.said}${value}\n`.slice(-2_000);
-        if (value.startsWith(this.#prefix)) return Buffer.from(value.slice(this.#prefix.length), "base64");
-        if (value === "Negotiation complete") return "complete";
-      }
-    } finally {
-      clearTimeout(late);
+    for (;;) {
+      const line = await this.#program.hear();
+      if (line === undefined) throw new Error("it ended");
+      this.#heard = `${this.#heard}${line}\n`.slice(-2_000);
+      if (line.startsWith(this.#prefix)) return Buffer.from(line.slice(this.#prefix.length), "base64");
+      if (line === "Negotiation complete") return "complete";
     }
   }
 
@@ -159,6 +151,6 @@ class Lines {
   }
 
   end(): void {
-    this.#child.kill("SIGTERM");
+    this.#program.end();
   }
 }

@@ -12,10 +12,10 @@ import { passwordOf, wrongPassword } from "../accounts.js";
 import type { Children } from "../children.js";
 import { Cyrus } from "../clients/cyrus.js";
 import { lastWords } from "../clients/verdict.js";
+import { LineProgram } from "../line-program.js";
 import { SaslUser } from "../sasl-user.js";
 import { Serve } from "../serve.js";
 import type { Attempt, Client, Endpoint, Expectation, Outcome } from "../types.js";
-import { LineProcess } from "./line-process.js";
 
 const user = "alice";
 const passphrase = passwordOf(user);
@@ -58,11 +58,13 @@ class SampleServer {
   /** One exchange with it. */
   wire(): SASLInterface {
     const args = ["-m", "OTP", "-s", "smtp", "-d", "localhost", "-u", "localhost"];
-    const program = new LineProcess(this.#children, "stdbuf", ["-oL", "sasl-sample-server", ...args], this.#env);
+    const program = new LineProgram(this.#children, "stdbuf", ["-oL", "sasl-sample-server", ...args], {
+      env: this.#env,
+    });
     const say = async (message: Uint8Array): Promise<SASLReply> => {
-      program.write(`C: ${Buffer.from(message).toString("base64")}`);
+      program.tell(`C: ${Buffer.from(message).toString("base64")}`);
       for (;;) {
-        const line = await program.read();
+        const line = await program.hear();
         if (line === undefined) throw new AuthenticationFailure("refused", program.complaints);
         if (line.startsWith("Negotiation complete")) {
           program.end();
@@ -74,8 +76,8 @@ class SampleServer {
     return {
       secure: true,
       async initiate(name, payload) {
-        const offer = await program.read();
-        for (let line = offer; line !== undefined && !line.startsWith("S: "); ) line = await program.read();
+        const offer = await program.hear();
+        for (let line = offer; line !== undefined && !line.startsWith("S: "); ) line = await program.hear();
         return say(Buffer.concat([Buffer.from(`${name}\0`), payload ?? Buffer.alloc(0)]));
       },
       respond: say,

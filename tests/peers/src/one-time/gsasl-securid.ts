@@ -20,8 +20,8 @@ import {
 import { SECURID, type SecuridCredentials, type SecuridVerdict, securidServer } from "sasl-core/mechanisms";
 import type { Children } from "../children.js";
 import { debianPython } from "../clients/slixmpp.js";
+import { LineProgram } from "../line-program.js";
 import type { Attempt, Outcome } from "../types.js";
-import { LineProcess } from "./line-process.js";
 
 const program = fileURLToPath(new URL("../../python/gsasl-securid.py", import.meta.url));
 const user = "magnus";
@@ -36,22 +36,20 @@ interface Step {
 
 /** One exchange in the library. */
 class Exchange {
-  readonly #process: LineProcess;
+  readonly #program: LineProgram;
 
   constructor(children: Children, config: object) {
-    this.#process = new LineProcess(children, debianPython, [program]);
-    this.#process.write(JSON.stringify(config));
+    this.#program = new LineProgram(children, debianPython, [program]);
+    this.#program.tell(JSON.stringify(config));
   }
 
   async step(message: Uint8Array | undefined): Promise<Step> {
-    this.#process.write(message === undefined ? "-" : Buffer.from(message).toString("base64"));
-    const line = await this.#process.read();
-    if (line === undefined) throw new Error(`the program ended: ${this.#process.complaints}`);
+    const line = await this.#program.ask(message === undefined ? "-" : Buffer.from(message).toString("base64"));
     return JSON.parse(line) as Step;
   }
 
   end(): void {
-    this.#process.end();
+    this.#program.end();
   }
 }
 
