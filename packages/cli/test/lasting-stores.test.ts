@@ -1,9 +1,15 @@
-/** Tokens of FAST in stores that last: what was given out before a restart, and what a new password takes along. */
+/**
+ * Tokens of FAST and second factors in stores that last: what was given out before a restart, what a new password takes along,
+ * and what servers of one store do at once.
+ */
 
+import { Element } from "ltx";
 import { type AccountStore, setPassword } from "sasl-core";
 import { hashedTokens, scramSha256, scramSha512 } from "sasl-core/mechanisms";
 import { fileAccounts } from "sasl-store-file";
 import { sqliteAccounts } from "sasl-store-sql";
+import { ltxAdapter, type TaskAbout } from "sasl-xmpp";
+import { newTotp, totpCode, totpProperty, totpTask } from "sasl-xmpp/totp";
 import { afterAll, describe, expect, test } from "vitest";
 import { startServer } from "../src/server/index.js";
 import { Folder, password, type Run, sasl } from "./support.js";
@@ -80,5 +86,29 @@ describe.each(stores)("%s", (name, open) => {
       expect(await tokens.redeem("alice", id, { count })).toBe(false);
       expect(await tokens.redeem("alice", id, { count: count + 1 })).toBe(true);
     });
+  });
+
+  test("R-STO-06 a code of a second factor counts once, whichever of two servers is shown it", async () => {
+    const { record } = newTotp({ issuer: "localhost", account: "alice@localhost" });
+    const adapter = ltxAdapter(Element);
+    const servers = [await open(), await open()];
+    try {
+      expect(await servers[0]?.store?.("alice", { [totpProperty]: record })).toBe(true);
+      const now = () => 1_234_567_890_000;
+      const code = adapter.create("code", "urn:x-sasl-xmpp:totp:0", {}, [totpCode(record, now())]);
+      const about = { adapter, result: { authcid: "alice" }, signal: new AbortController().signal };
+      const shown = [...servers, ...servers].map((accounts) =>
+        totpTask({ accounts, now })
+          .perform(about as unknown as TaskAbout<Element>, [code])
+          .next()
+          .then(
+            () => "ok",
+            ({ code }) => code,
+          ),
+      );
+      expect((await Promise.all(shown)).sort()).toEqual(["ok", "refused", "refused", "refused"]);
+    } finally {
+      await Promise.all(servers.map((each) => each.close()));
+    }
   });
 });
