@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { TokenVerdict } from "./accounts.js";
 import { type JWTVerifierOptions, jwtVerifier } from "./jwt.js";
 
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 }); // the primes of a new key are a matter of luck
+
 const ISSUER = "https://issuer.example";
 const AUDIENCE = "mail.example";
 const secret = Uint8Array.from({ length: 32 }, (_, at) => at);

