@@ -1,5 +1,20 @@
-import { channelBinding, memoryAccounts, type ServerOptions } from "sasl-core";
-import { hashedTokens, htSha256, plain, SCRAM, SCRAMPLUS, scramSha256, scramSha256Plus } from "sasl-core/mechanisms";
+import {
+  type AccountProperties,
+  channelBinding,
+  makeScramVerifier,
+  memoryAccounts,
+  type ServerOptions,
+} from "sasl-core";
+import {
+  hashedTokens,
+  hashSha256,
+  htSha256,
+  plain,
+  SCRAM,
+  SCRAMPLUS,
+  scramSha256,
+  scramSha256Plus,
+} from "sasl-core/mechanisms";
 import {
   type ClientTask,
   type FastServerOptions,
@@ -23,6 +38,8 @@ const binding = channelBinding({ "tls-exporter": Uint8Array.of(1, 2, 3) });
 interface LoginOptions extends Omit<Played, "server"> {
   readonly tasks?: { readonly client: readonly ClientTask[]; readonly server: readonly ServerTask[] };
 }
+
+const verifier = (password: string, iterations = 4096) => makeScramVerifier(hashSha256, password, { iterations });
 
 for (const kit of kits) {
   /** A service, and a client with its store. */
@@ -145,6 +162,29 @@ for (const kit of kits) {
       expect(done.result?.tasks).toEqual(["WORD"]);
       expect(await tokens.list("alice")).toMatchObject([{ client: phone }]);
     });
+
+    test.each([true, false])(
+      "R-FAST-12 a password changed (%s) during a task brings no token, an upgrade does",
+      async (changed) => {
+        const { login, tokens, accounts } = place();
+        await accounts.store("alice", { userPassword: undefined, authPassword: [await verifier("open sesame")] });
+        const word = wordServer("a");
+        const server: ServerTask = {
+          ...word,
+          async *perform(about, next) {
+            const [now, old] = [
+              await verifier("open sesame", 5000),
+              (accounts.lookup("alice", []) as AccountProperties).authPassword ?? [],
+            ];
+            await accounts.store("alice", { authPassword: changed ? [now] : [...old, now] });
+            yield* word.perform(about, next);
+          },
+        };
+        const { error } = await login({ tasks: { client: [wordTask("a")], server: [server] } });
+        expect(error).toBeUndefined();
+        expect(await tokens.list("alice")).toHaveLength(changed ? 0 : 1);
+      },
+    );
 
     test("R-FAST-11 no second factor is asked for after a token", async () => {
       const { record } = newTotp({ account: alice, issuer: "localhost" });

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { AuthenticationFailure, SASLFailure } from "sasl-core";
+import { type AccountProperties, AuthenticationFailure, SASLFailure } from "sasl-core";
 import type { HashedTokenInfo, HashedTokens, IssuedToken } from "sasl-core/mechanisms";
 import { NS_FAST } from "../namespaces.js";
 import { onlyChild } from "./children.js";
@@ -53,7 +53,7 @@ interface FastRequest {
 }
 
 /**
- * FAST for the `inline` features of a server. Holds no state: what changes is in the account, and of two who change it at
+ * FAST for the `inline` features of a server. Holds no state but that of logins that go on: what changes is in the account, and of two who change it at
  * once one is second (R-STO-06).
  *
  * @throws {RangeError} when none of `mechanisms` is one of the tokens', or `rotateWithinMs` is negative.
@@ -64,6 +64,9 @@ export function fastServer(options: FastServerOptions): ServerInline {
   if (offered.length === 0) throw new RangeError("none of the mechanisms is one of the tokens'");
   if (!(rotateWithinMs >= 0)) throw new RangeError("rotateWithinMs is no number from 0 on");
   const names = new Set(tokens.mechanisms.map(({ name }) => name));
+
+  /** How the password was kept when it was proved, by the login's result: tasks may take their time (R-FAST-12). */
+  const proved = new WeakMap<object, AccountProperties>();
 
   /** XEP-0484 §3.1: what a client could use on this connection. */
   function usable<E>({ bindingTypes }: ServerAbout<E>): readonly string[] {
@@ -107,9 +110,12 @@ export function fastServer(options: FastServerOptions): ServerInline {
 
     async admit(about) {
       const request = fastRequest(about);
-      if (request === undefined) return;
       const { result, userAgent, jid, host } = about;
       const { authcid, credential: id = "" } = result;
+      if (request === undefined) {
+        if (wantedMechanism(about) !== undefined) proved.set(result, await tokens.secrets(authcid));
+        return;
+      }
       const token = (await tokens.list(authcid)).find((each) => each.id === id);
       // XEP-0484 §3.4, R-FAST-06. The mechanism has seen to that of account and mechanism.
       if (token === undefined || token.client !== userAgent.id) {
@@ -147,7 +153,7 @@ export function fastServer(options: FastServerOptions): ServerInline {
     }
     // Who acts as somebody else would get a token that logs in as neither of them.
     if (wanted === undefined || userAgent.id === undefined || authzid !== authcid) return undefined;
-    return tokens.issue(authcid, { mechanism: wanted, client: userAgent.id });
+    return tokens.issue(authcid, { mechanism: wanted, client: userAgent.id }, proved.get(result));
   }
 }
 

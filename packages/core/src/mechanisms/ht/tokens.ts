@@ -10,10 +10,17 @@
  * @module
  */
 import { randomBytes } from "#runtime";
-import { type AccountProperties, type AccountStore, hashedTokensProperty, type PropertyValue } from "../../accounts.js";
+import {
+  type AccountProperties,
+  type AccountStore,
+  hashedTokensProperty,
+  type PropertyValue,
+  secretProperties,
+} from "../../accounts.js";
 import { sha256 } from "../../digests.js";
 import { SASLFailure } from "../../errors.js";
 import { encodeBase64 } from "../../internal/base64.js";
+import { sameProperty } from "../../internal/same-property.js";
 import { encodeUtf8 } from "../../internal/text.js";
 import { isMechanismName } from "../../mechanism.js";
 import type { MaybePromise } from "../../runtime/contract.js";
@@ -81,8 +88,14 @@ export interface TokenUse {
  * name of a mechanism; `temporary` when what is stored is no list of tokens or changes too fast.
  */
 export interface TokenKeeper {
-  /** Makes a token after another login. `undefined` when there is no such account. */
-  issue(name: string, request: TokenRequestOptions): Promise<IssuedToken | undefined>;
+  /**
+   * Makes a token after another login. `undefined` when there is no such account, or not with that password any more.
+   *
+   * @param since what {@link secrets} said when the password was proved, where somebody had to be waited for since.
+   */
+  issue(name: string, request: TokenRequestOptions, since?: AccountProperties): Promise<IssuedToken | undefined>;
+  /** What the password of an account is kept as, to be told from another one. Secret. */
+  secrets(name: string): Promise<AccountProperties>;
   /**
    * To be called after a login, with `result.credential`: notes the count, and lets go of the tokens this client had before.
    *
@@ -150,14 +163,15 @@ export function tokenKeeper(options: TokenKeeperOptions): TokenKeeper {
   async function change<T>(
     name: string,
     edit: (live: readonly HashedTokenRecord[]) => Edit<T>,
+    since?: AccountProperties,
   ): Promise<T | undefined> {
     if (accounts.store === undefined) throw new SASLFailure("mechanism-unsupported", "this account store cannot write");
     for (let attempt = 0; attempt < 16; attempt++) {
-      const found = await accounts.lookup(name, [hashedTokensProperty]);
-      if (found === undefined || found === null) return undefined;
+      const found = await accounts.lookup(name, [hashedTokensProperty, ...(since ? secretProperties : [])]);
+      if (found === undefined || found === null || (since && !samePassword(found, since))) return undefined;
       const live = tokensOf(found).filter(({ expires }) => expires > now());
       const { left, answer } = edit(live);
-      const expected = { [hashedTokensProperty]: found[hashedTokensProperty] };
+      const expected = { ...(since && secretsIn(found)), [hashedTokensProperty]: found[hashedTokensProperty] };
       if (left === undefined) return answer;
       const changes = { [hashedTokensProperty]: left.length > 0 ? left.slice(-maxTokens).map(plain) : undefined };
       if (await accounts.store(name, changes, expected)) return answer;
@@ -185,9 +199,13 @@ export function tokenKeeper(options: TokenKeeperOptions): TokenKeeper {
   }
 
   return {
-    async issue(name, request) {
+    async issue(name, request, since) {
       const { made, kept } = await make(name, request);
-      return change(name, (live) => ({ left: [...live.filter(ofOthers(made)), kept], answer: made }));
+      return change(name, (live) => ({ left: [...live.filter(ofOthers(made)), kept], answer: made }), since);
+    },
+
+    async secrets(name) {
+      return secretsIn((await accounts.lookup(name, secretProperties)) ?? {});
     },
 
     async redeem(name, id, { count, invalidate = false } = {}) {
@@ -228,6 +246,19 @@ export function tokenKeeper(options: TokenKeeperOptions): TokenKeeper {
 
     list,
   };
+}
+
+function secretsIn(properties: AccountProperties): AccountProperties {
+  return Object.fromEntries(secretProperties.map((each) => [each, properties[each]]));
+}
+
+/** Verifiers that were added behind the others are of the same password; a new one leaves nothing as it was. */
+function samePassword(now: AccountProperties, before: AccountProperties): boolean {
+  const { userPassword, passwordHash, authPassword = [] } = before;
+  if (!sameProperty(now.userPassword, userPassword) || !sameProperty(now.passwordHash, passwordHash)) return false;
+  const others = userPassword !== undefined || passwordHash !== undefined || authPassword.length > 0;
+  const kept = others ? now.authPassword?.slice(0, authPassword.length) : now.authPassword;
+  return sameProperty(kept ?? [], authPassword);
 }
 
 interface Edit<T> {
