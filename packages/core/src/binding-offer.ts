@@ -15,17 +15,17 @@ import { SASLFailure } from "./errors.js";
  * - The other way round, where the profile wants types announced (SASL2): somebody withheld these.
  *
  * @param types what was announced; `undefined` when nothing was.
- * @param expectTypes true for SASL2, false for the classic profile, whose servers need not announce types.
+ * @param expectTypes true for SASL2; left out for the classic profile, whose servers need not announce types.
  * @throws {SASLFailure} `peer-not-verified`.
  */
 export function checkBindingOffer(
   mechanisms: readonly string[],
   types: readonly string[] | undefined,
-  expectTypes: boolean,
+  expectTypes?: boolean,
 ): void {
-  if (mechanisms.every((name) => name === "EXTERNAL")) return;
   const plus = mechanisms.some((name) => name.endsWith("-PLUS"));
-  if (plus ? expectTypes && !types?.length : types?.length) {
+  const other = mechanisms.some((name) => name !== "EXTERNAL");
+  if (plus ? expectTypes && !types?.length : other && types?.length) {
     throw new SASLFailure("peer-not-verified", "the binding types are not the server's own"); // R-CBT-02
   }
 }

@@ -76,15 +76,15 @@ export async function authenticate<E>(
   const settings: AuthenticateOptions = {
     ...options,
     service: options.service ?? "xmpp",
+    channelBinding: options.channelBinding ?? transport.channelBinding,
     host: options.host ?? transport.host,
     tlsVersion: options.tlsVersion ?? transport.tlsVersion,
-    channelBinding: options.channelBinding ?? transport.channelBinding,
     serverBindingTypes: options.serverBindingTypes ?? bindingTypes,
   };
   if (profile === "sasl2" || (profile !== "sasl1" && sasl2?.usable(transport, features))) {
     return (sasl2 as SASL2Profile).authenticate(transport, features, mechanisms, settings);
   }
-  if (policy?.channelBinding !== "disable") checkBindingOffer(offered, settings.serverBindingTypes, false); // R-CBT-02
+  if (policy?.channelBinding !== "disable") checkBindingOffer(offered, settings.serverBindingTypes); // R-CBT-02
   const client = new SASLClient(transport, options.limits);
   const result = await authenticateOver(client, offered, mechanisms, settings);
   if (result.layer) protectWith(transport, result.layer); // RFC 6120 §6.6: right behind the ">" of success

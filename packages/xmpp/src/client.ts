@@ -66,13 +66,15 @@ export class SASLClient<E> implements SASLInterface {
     return { state: "failure" };
   }
 
-  #exclusive(name: string, text: string, attributes?: Attributes): Promise<SASLReply> {
-    if (this.#pending) return Promise.reject(new SASLFailure("unexpected-message", "an answer is awaited"));
+  async #exclusive(name: string, text: string, attributes?: Attributes): Promise<SASLReply> {
+    if (this.#pending) throw new SASLFailure("unexpected-message", "an answer is missing");
     this.#cancelled = false;
-    this.#pending = this.#step(name, text, attributes).finally(() => {
+    this.#pending = this.#step(name, text, attributes);
+    try {
+      return await this.#pending;
+    } finally {
       this.#pending = undefined;
-    });
-    return this.#pending;
+    }
   }
 
   async #step(name: string, text: string, attributes?: Attributes): Promise<SASLReply> {

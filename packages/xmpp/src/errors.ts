@@ -93,9 +93,10 @@ export function parseFailure<E>(element: E, adapter: XMLAdapter<E>): SASLFailure
     lang: textElement && (adapter.attribute(textElement, "xml:lang") ?? adapter.attribute(element, "xml:lang")),
     element,
   };
-  const message = `the server reports ${known ?? "failure"}`;
-  const options = { opaqueError, text: opaqueError.text || undefined };
-  return saslError(codes.get(known) ?? "refused", message, options) as SASLFailure | AuthenticationFailure;
+  return saslError(codes.get(known) ?? "refused", `the server reports ${known ?? "failure"}`, {
+    opaqueError,
+    text: opaqueError.text || undefined,
+  }) as SASLFailure | AuthenticationFailure;
 }
 
 /** What {@link formatFailure} may be told. */
