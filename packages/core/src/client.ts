@@ -156,15 +156,14 @@ class ClientExchange extends BaseContext implements ClientContext {
     const { name, authzid } = this.mechanism;
     const request = { kind: need.kind, mechanism: name, host: this.host, about, signal };
     const given = await provide(this.#credentials, request, { needs: need, authzid });
-    const { names, downgradeProtection } = this.settings;
-    const anonymous = need.kind === "trace";
-    if (!anonymous) {
+    const isTrace = need.kind === "trace";
+    if (!isTrace) {
       this.checkIdentity(given.username);
       this.checkIdentity(given.authzid);
-      this.#given = { ...given, ...(await names?.(this, given)) };
+      this.#given = { ...given, ...(await this.settings.names?.(this, given)) };
     }
-    await downgradeProtection?.admit(this, this.#given);
-    return anonymous ? given : this.#given;
+    await this.settings.downgradeProtection?.admit(this, this.#given);
+    return isTrace ? given : this.#given;
   }
 
   override prepare(text: string, usage: "stored" | "query", what?: "name" | "password"): MaybePromise<string> {

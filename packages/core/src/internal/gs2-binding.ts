@@ -15,7 +15,7 @@ export interface Binding {
  */
 export function unboundFlag(ctx: ClientContext): "n" | "y" {
   const { channelBinding, offered } = ctx.settings;
-  const plusWithheld = offered?.length && !offered.includes(`${ctx.mechanism.name}-PLUS`);
+  const plusWithheld = offered?.includes(`${ctx.mechanism.name}-PLUS`) === false;
   return channelBinding?.types.length && plusWithheld ? "y" : "n";
 }
 
