@@ -59,11 +59,10 @@ async function runAll(run: Run, command: string): Promise<void> {
   await run.attempts(servers.flatMap((server) => clientSide(server, children, command, ours, others)));
   await sasl2Side(run, command, servers, others, tools);
   await oneTimeSide(run, command, servers, ours, tools);
-  await layersSide(run, tools);
+  await Promise.all([layersSide(run, tools), cyrusSrp(run)]); // which has something to build first
   await serverSide(run, command, [ours, ...others], tools);
   await kerberosSide(run, command, tools);
   await accountsSide(run, command, [ours, ...others], tools);
-  await cyrusSrp(run);
 }
 
 /** A run that is stopped still stops what it started. */

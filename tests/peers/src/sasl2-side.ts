@@ -29,7 +29,7 @@ export async function sasl2Side(
 ): Promise<void> {
   const { children, scratch } = run;
   const here = servers.filter(({ kind }) => kind === "prosody13");
-  await run.attempts([
+  const attempts = [
     ...here.flatMap((server) => [
       ...at(server, "c2s", "starttls", prosodyAttempts),
       ...at(server, "c2s_direct_tls", "implicit", prosodyAttempts),
@@ -44,11 +44,10 @@ export async function sasl2Side(
         ...at(server, "https", "implicit", (to) => webAttempts(to, here.includes(server))),
         ...at(server, "http", "none", (to) => webAttempts(to, here.includes(server))),
       ]),
-  ]);
-  if (here.length > 0) {
-    const rotating = await run.variant("prosody13", { PROSODY_FAST_MIN_TTL: "0" });
-    await run.attempts(rotating.flatMap((server) => at(server, "c2s", "starttls", rotationAttempts)));
-  }
+  ];
+  const variant = here.length > 0 ? run.variant("prosody13", { PROSODY_FAST_MIN_TTL: "0" }) : [];
+  const [rotating] = await Promise.all([variant, run.attempts(attempts)]); // it takes seconds to start
+  await run.attempts(rotating.flatMap((server) => at(server, "c2s", "starttls", rotationAttempts)));
   if (!tools.has("openssl")) return;
   const tls = join(scratch, "sasl2-tls");
   await makeCertificates(children, tls);
