@@ -22,7 +22,13 @@ function project(
     resolve: { conditions, alias },
     ssr: { resolve: { conditions } },
     // No module here keeps state, so that files can share a process; that halves the time.
-    test: { name, isolate: false, include, exclude: ["**/node_modules/**", "**/dist/**", ...exclude] },
+    test: {
+      name,
+      isolate: false,
+      testTimeout: 30_000,
+      include,
+      exclude: ["**/node_modules/**", "**/dist/**", ...exclude],
+    },
   };
 }
 
