@@ -1,0 +1,6 @@
+/**
+ * Every SASL mechanism for imapflow.
+ *
+ * @module
+ */
+export {};

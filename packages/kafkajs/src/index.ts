@@ -1,0 +1,6 @@
+/**
+ * SASL mechanisms for kafkajs.
+ *
+ * @module
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * SASL bind with any mechanism for ldapts.
+ *
+ * @module
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Every SASL mechanism for nodemailer: SCRAM, channel binding, OAUTHBEARER, Kerberos.
+ *
+ * @module
+ */
+export {};

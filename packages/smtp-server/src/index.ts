@@ -1,0 +1,6 @@
+/**
+ * SASL mechanisms and account stores for smtp-server.
+ *
+ * @module
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * SCRAM with a verified server for stanza.
+ *
+ * @module
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Every SASL mechanism for xmpp.js, with the server verified.
+ *
+ * @module
+ */
+export {};
