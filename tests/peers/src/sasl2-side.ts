@@ -13,7 +13,7 @@ import { prosodyAttempts, rotationAttempts } from "./sasl2/prosody.js";
 import { webAttempts, webPath } from "./sasl2/prosody-web.js";
 import { overSocket, overWebSocket } from "./sasl2/reach.js";
 import { resumptionAttempts } from "./sasl2/resumption.js";
-import { xmppJsSessions } from "./sasl2/sessions.js";
+import { slixmppSessions, xmppJsSessions } from "./sasl2/sessions.js";
 import { endpointOf, type Server } from "./servers.js";
 import { makeCertificates } from "./tls-files.js";
 import type { Tool } from "./tools.js";
@@ -58,7 +58,8 @@ export async function sasl2Side(
       return client instanceof Slixmpp ? slixmppAttempts(client, tls) : [];
     }),
   ]);
-  await run.attempts(xmppJsSessions(run, command));
+  const slixmpp = clients.some((client) => client instanceof Slixmpp) ? slixmppSessions(run, command) : [];
+  await run.attempts([...xmppJsSessions(run, command), ...slixmpp]);
 }
 
 function at(server: Server, port: string, channel: Channel, attempts: (endpoint: Endpoint) => Attempt[]): Attempt[] {
