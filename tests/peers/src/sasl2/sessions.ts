@@ -14,7 +14,8 @@ import { Serve } from "../serve.js";
 import type { Attempt } from "../types.js";
 import { attempt, check } from "./check.js";
 
-const program = (file: string): string => fileURLToPath(new URL(`../../${file}`, import.meta.url));
+const xmppJs = fileURLToPath(new URL("../../node/xmpp-client-session.mjs", import.meta.url));
+const slixmpp = fileURLToPath(new URL("../../python/slixmpp-session.py", import.meta.url));
 
 /** What both programs print. */
 interface Told {
@@ -41,11 +42,7 @@ export function xmppJsSessions(run: Run, command: string): Attempt[] {
       const [first, stranger] = ["alice", "user"].map((username) => ({ username, password: passwordOf(username) }));
       const input = JSON.stringify({ service, domain, ...first, stranger, previd });
       const env = { NODE_EXTRA_CA_CERTS: ca };
-      const { exit, stdout, stderr } = await run.children.run(
-        process.execPath,
-        [program("node/xmpp-client-session.mjs")],
-        { input, env },
-      );
+      const { exit, stdout, stderr } = await run.children.run(process.execPath, [xmppJs], { input, env });
       if (exit !== 0) throw new Error(stderr || stdout);
       return JSON.parse(stdout) as ToldMore;
     } finally {
@@ -81,7 +78,7 @@ export function slixmppSessions(run: Run, command: string): Attempt[] {
       const { port, ca, domain } = serve.endpoint("xmpp", "starttls");
       const account = { jid: `alice@${domain}`, password: passwordOf("alice") };
       const input = JSON.stringify({ host: "127.0.0.1", port, ca, ...account, previd });
-      const { exit, stdout, stderr } = await run.children.run(debianPython, [program("python/slixmpp-session.py")], {
+      const { exit, stdout, stderr } = await run.children.run(debianPython, [slixmpp], {
         input,
       });
       if (exit !== 0) throw new Error(stderr || stdout);
