@@ -54,6 +54,11 @@ export async function startEjabberd(
     ...{ ERL_DIST_PORT: String(nodePort), ERLANG_NODE: node, INET_DIST_INTERFACE: "127.0.0.1" },
     ...{ ERL_INETRC: join(home, "inetrc"), ERL_CRASH_DUMP: join(home, "crash.dump") },
   };
+  const control = (...command: readonly string[]): ReturnType<Children["run"]> => {
+    const user = ["--reuid=ejabberd", "--regid=ejabberd", "--clear-groups", "--"];
+    const folders = ["--config-dir", home, "--spool", join(home, "spool"), "--logs", home];
+    return children.run("setpriv", [...user, "ejabberdctl", ...folders, ...command], { env, timeoutMs: 60_000 });
+  };
   const network = ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"];
   const daemon = new Daemon(children, {
     command: "erl",
@@ -63,7 +68,8 @@ export async function startEjabberd(
     ],
     env,
     user: "ejabberd",
-    ready: () => listens(port),
+    // It listens before it knows its own commands.
+    ready: async () => (await listens(port)) && (await control("status")).exit === 0,
     patienceMs: 60_000,
   });
   await daemon.start();
@@ -74,10 +80,7 @@ export async function startEjabberd(
       domain: "localhost",
     },
     async register(name, password) {
-      const user = ["--reuid=ejabberd", "--regid=ejabberd", "--clear-groups", "--"];
-      const folders = ["--config-dir", home, "--spool", join(home, "spool"), "--logs", home];
-      const command = [...user, "ejabberdctl", ...folders, "register", name, "localhost", password];
-      const finished = await children.run("setpriv", command, { env, timeoutMs: 60_000 });
+      const finished = await control("register", name, "localhost", password);
       if (finished.exit !== 0) throw new Error(`ejabberdctl register: ${lastWords(finished)}`);
     },
   };
