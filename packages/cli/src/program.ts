@@ -94,7 +94,7 @@ export function makeProgram(io: Io, done: (code: ExitCode) => void): Command {
     });
 
   const serve = addVersion(program.command("serve")).description("serve a test server until told to stop");
-  for (const port of ["imap", "imaps", "smtp", "smtps", "xmpp", "xmpps"]) {
+  for (const port of ["imap", "imaps", "smtp", "smtps", "xmpp", "xmpps", "ws", "wss"]) {
     serve.addOption(new Option(`--${port} <port>`, `port for ${port}; 0 for any`).argParser(portNumber));
   }
   serve

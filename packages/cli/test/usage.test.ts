@@ -241,7 +241,7 @@ describe("help and version", () => {
     const serve = (await sasl(["serve", "--help"])).stdout;
     for (const option of [
       ...["--imap", "--imaps", "--smtp", "--smtps", "--xmpp", "--xmpps", "--host", "--domain", "--store", "--cert"],
-      ...["--key", "--mechanisms", "--allow-plaintext", "--json"],
+      ...["--ws", "--wss", "--key", "--mechanisms", "--allow-plaintext", "--json"],
     ]) {
       expect(serve).toContain(`${option} `);
     }

@@ -28,6 +28,8 @@ export interface ServeOptions extends TokenOptions {
   readonly smtps?: number;
   readonly xmpp?: number;
   readonly xmpps?: number;
+  readonly ws?: number;
+  readonly wss?: number;
   readonly host: string;
   readonly domain: string;
   readonly store: string;

@@ -33,15 +33,19 @@ import { clientNames } from "./client-names.js";
 import { Listeners } from "./listeners.js";
 import { Mailboxes, type MailboxLimits } from "./mailbox.js";
 import { offered, survey } from "./offered.js";
-import { imapService, type ServiceContext, smtpService, xmppService } from "./services.js";
+import { type Accept, imapService, type ServiceContext, smtpService, xmppServices } from "./services.js";
 import { TlsLayer } from "./tls-layer.js";
 import { servedTokens, withoutSecondFactor, withTokens } from "./xmpp-login.js";
 
 export type { CertificatePair } from "./certificate.js";
 export type { MailboxLimits } from "./mailbox.js";
 
-/** What can be served; the names with `s` have TLS from the first octet, the others STARTTLS. */
-export const serviceNames = ["imap", "imaps", "smtp", "smtps", "xmpp", "xmpps"] as const;
+/**
+ * What can be served; the names with `s` at the end of a protocol's have TLS from the first octet, the others STARTTLS. `ws`
+ * and `wss` are XMPP over WebSocket: `ws` without TLS, for clients on the same machine, where it counts as protected, or
+ * behind a proxy that ends TLS.
+ */
+export const serviceNames = ["imap", "imaps", "smtp", "smtps", "xmpp", "xmpps", "ws", "wss"] as const;
 
 export type ServiceName = (typeof serviceNames)[number];
 
@@ -147,7 +151,7 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
 
   const pair =
     options.certificate ?? (await makeCertificate(isIP(host) && /^[0:.]+$/.test(host) ? [domain] : [domain, host]));
-  const tls = new TlsLayer({
+  const layer = new TlsLayer({
     cert: pair.cert,
     key: pair.key,
     ...(clientCa !== undefined && { ca: clientCa, requestCert: true }),
@@ -163,7 +167,7 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
     external: (socket) => identities.get(socket),
     admit: withoutSecondFactor(options.accounts),
     async secure(socket) {
-      const secured = await tls.secure(socket);
+      const secured = await layer.secure(socket);
       if (clientCa === undefined) return secured;
       try {
         const names = await knownNames(secured, domain, options.accounts);
@@ -187,16 +191,24 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
     server: saslServer(protocol, domain, secret, { ...options, mechanisms: served, scramIterations }),
   });
   const tokens = servedTokens(options.accounts, options.mechanisms, options.secret);
-  const services = {
-    imap: imapService(make("imap")),
-    smtp: smtpService(make("smtp")),
-    xmpp: xmppService(make("xmpp", withTokens(mechanisms, tokens)), options.accounts, tokens),
+  const imap = imapService(make("imap"));
+  const smtp = smtpService(make("smtp"));
+  const xmpp = xmppServices(make("xmpp", withTokens(mechanisms, tokens)), options.accounts, tokens);
+  const services: Readonly<Record<ServiceName, { readonly accept: Accept; readonly tls: boolean }>> = {
+    imap: { accept: imap, tls: false },
+    imaps: { accept: imap, tls: true },
+    smtp: { accept: smtp, tls: false },
+    smtps: { accept: smtp, tls: true },
+    xmpp: { accept: xmpp.stream, tls: false },
+    xmpps: { accept: xmpp.stream, tls: true },
+    ws: { accept: xmpp.websocket, tls: false },
+    wss: { accept: xmpp.websocket, tls: true },
   };
 
   const file = await CertificateFile.write(pair.cert);
   const listeners = new Listeners(host, (socket, name) => {
-    const accept = services[protocolOf(name)];
-    if (!name.endsWith("s")) return accept(socket);
+    const { accept, tls } = services[name];
+    if (!tls) return accept(socket);
     context
       .secure(socket)
       .then(accept)
@@ -223,10 +235,6 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
       await file.remove();
     },
   };
-}
-
-function protocolOf(name: ServiceName): LoginEvent["protocol"] {
-  return name.slice(0, 4) as LoginEvent["protocol"];
 }
 
 function saslServer(

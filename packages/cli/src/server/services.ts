@@ -12,11 +12,13 @@ import { IMAPConnection, type IMAPConnectionOptions } from "sasl-imap";
 import type { Sweep } from "sasl-lines";
 import { type NodeLineTransport, nodeLineTransport } from "sasl-lines/node";
 import { SMTPConnection, type SMTPConnectionOptions } from "sasl-smtp";
-import { ltxAdapter, XMPPConnection, type XMPPConnectionOptions } from "sasl-xmpp";
-import { SocketFraming } from "sasl-xmpp/node";
+import { ltxAdapter, XMPPConnection, type XMPPConnectionOptions, type XMPPConnectionParts } from "sasl-xmpp";
+import { parseElement, SocketFraming } from "sasl-xmpp/node";
+import { WebSocketFraming } from "sasl-xmpp/websocket";
 import { imapCapabilities, serveMailboxes } from "./imap.js";
 import type { Mailboxes } from "./mailbox.js";
 import { deliverTo } from "./smtp.js";
+import { websockets } from "./websocket.js";
 import { Chat, chatFeatures } from "./xmpp.js";
 import { type ServedTokens, sasl2Features } from "./xmpp-login.js";
 
@@ -90,8 +92,18 @@ export function smtpService(context: ServiceContext): Accept {
 
 const adapter = ltxAdapter(Element);
 
+/** XMPP over both kinds of connection; who is on one can chat with who is on the other. */
+export interface XMPPServices {
+  readonly stream: Accept;
+  readonly websocket: Accept;
+}
+
 /** @param tokens what is given out for the next login; their mechanisms are those of the server. */
-export function xmppService(context: ServiceContext, accounts: AccountStore, tokens: ServedTokens | undefined): Accept {
+export function xmppServices(
+  context: ServiceContext,
+  accounts: AccountStore,
+  tokens: ServedTokens | undefined,
+): XMPPServices {
   const { domain, sweep, report } = context;
   const chat = new Chat();
   const options: XMPPConnectionOptions<Element> = {
@@ -109,27 +121,44 @@ export function xmppService(context: ServiceContext, accounts: AccountStore, tok
     tlsVersion: tlsVersion(socket),
     external: asJids(context.external(socket), domain),
   });
-  return (socket) => {
-    const framing = new SocketFraming(socket, adapter);
-    const connection = new XMPPConnection(
-      {
-        framing,
-        adapter,
-        serialize: String,
-        secure: socket instanceof TLSSocket,
-        ...(socket instanceof TLSSocket && channel(socket)),
-        remote: socket.remoteAddress,
-        startTLS: async () => {
-          const secured = await context.secure(framing.release() as Socket);
-          framing.adopt(secured);
-          return channel(secured);
-        },
-      },
-      options,
-    );
+  const run = (parts: XMPPConnectionParts<Element>, more: Partial<XMPPConnectionOptions<Element>> = {}) => {
+    const connection = new XMPPConnection(parts, { ...options, ...more });
     sweep.add(connection);
     void connection.run().then(() => sweep.delete(connection));
   };
+  const stream: Accept = (socket) => {
+    const framing = new SocketFraming(socket, adapter);
+    run({
+      framing,
+      adapter,
+      serialize: String,
+      secure: socket instanceof TLSSocket,
+      ...(socket instanceof TLSSocket && channel(socket)),
+      remote: socket.remoteAddress,
+      startTLS: async () => {
+        const secured = await context.secure(framing.release() as Socket);
+        framing.adopt(secured);
+        return channel(secured);
+      },
+    });
+  };
+  // Browsers do not tell their pages what TLS they use: nothing to bind to, and no version to compare.
+  const websocket = websockets((websocket, socket) => {
+    const framing = new WebSocketFraming(websocket, webCodec);
+    const tls = socket instanceof TLSSocket;
+    const secure = tls || isLoopback(socket.localAddress);
+    const facts = tls ? { externalSsf: tlsStrength(socket), external: asJids(context.external(socket), domain) } : {};
+    const parts = { framing, adapter, serialize: String, secure, ...facts, remote: socket.remoteAddress };
+    run(parts, tls ? {} : { requireTLS: false }); // there is no STARTTLS in it
+  });
+  return { stream, websocket };
+}
+
+const webCodec = { adapter, parse: (xml: string) => parseElement(xml, adapter), serialize: String };
+
+/** What stays on this machine is protected, as it is behind a proxy that ends TLS, and as browsers see it too. */
+function isLoopback(address = ""): boolean {
+  return address === "::1" || /^(?:::ffff:)?127\./.test(address);
 }
 
 /** In XMPP an authzid is a bare JID (RFC 6120 §6.3.8). */
