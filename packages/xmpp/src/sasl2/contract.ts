@@ -145,6 +145,7 @@ export interface ServerTask {
   /**
    * Whether this login has to perform it. Of those due at the same time with the same `step` the client chooses one; steps
    * follow each other in ascending order. Upgrades (`UPGR-…`) are no choice: each of them has its turn (XEP-0480 §2.2).
+   * Asked again after each task, unless this one was performed or not chosen: people take their time.
    */
   readonly due: <E>(about: Omit<ServerSuccess<E>, "bind" | "resource">) => MaybePromise<boolean>;
   /** Default 0; upgrades come last (XEP-0480 §2.2). */

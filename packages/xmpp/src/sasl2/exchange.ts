@@ -170,16 +170,19 @@ export class SASL2Exchange<E> {
     }
     const proven = { ...about, result, jid };
     for (const each of inline) await each.admit?.(proven);
-    let due: ServerTask[] = [];
     // R-FAST-11: nothing interactive after a token.
-    for (const each of reserved(proven.mechanism) ? [] : tasks) if (await each.due(proven)) due.push(each);
-    if (due.length > 0) waits();
-    due.sort((a, b) => stepOf(a) - stepOf(b)); // stable
-    for (let [first] = due; first !== undefined; [first] = due) {
+    let left = reserved(proven.mechanism) ? [] : tasks;
+    for (let begun = false; ; begun = true) {
+      // Each time anew: a second factor may be set up while somebody is at another task.
+      const due: ServerTask[] = [];
+      for (const each of left) if (await each.due(proven)) due.push(each);
+      const [first] = due.sort((a, b) => stepOf(a) - stepOf(b)); // stable
+      if (first === undefined) break;
+      if (!begun) waits();
       const step = stepOf(first);
       const choice = isUpgrade(first) ? [first] : due.filter((each) => stepOf(each) === step && !isUpgrade(each));
       await this.#perform(choice, proven, data);
-      due = due.filter((each) => !choice.includes(each));
+      left = left.filter((each) => !choice.includes(each));
     }
     this.#proven = proven;
   }

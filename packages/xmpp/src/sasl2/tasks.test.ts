@@ -232,6 +232,26 @@ describe.each(kits)("a login with $name", (kit) => {
     expect(hashesOf(accounts)).toEqual(["SHA-1"]);
   });
 
+  test.each([
+    [undefined, "no-credentials"],
+    [code, undefined],
+  ])("R-SA2-15 a second factor that is set up during an upgrade is asked for: %s, %s", async (given, expected) => {
+    const { accounts, sasl } = server();
+    const upgrade = scramUpgrade(() => {
+      accounts.store("alice", { [totpProperty]: factor });
+      return alice;
+    });
+    const { error, session, result } = await play(kit, [SCRAMPLUS(alice)], {
+      server: { tasks: [...upgrades(accounts), totpTask({ accounts, now })] },
+      client: { tasks: [upgrade, totp(() => given)] },
+      sasl,
+      binding,
+    });
+    expect((error as { code?: string } | undefined)?.code).toBe(expected);
+    expect(result?.tasks).toEqual(expected ? undefined : ["UPGR-SCRAM-SHA-256", "TOTP", "UPGR-SCRAM-SHA-512"]);
+    expect(session.result !== undefined).toBe(expected === undefined);
+  });
+
   test("R-UPGR-02 R-UPGR-04 the second factor first, and no verifier without it", async () => {
     const { accounts, sasl } = server({ authPassword: [old], [totpProperty]: factor });
     const tasks = [...upgrades(accounts), totpTask({ accounts, now, text: "A code, please" })];
