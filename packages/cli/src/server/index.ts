@@ -193,7 +193,12 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
   const tokens = servedTokens(options.accounts, options.mechanisms, options.secret);
   const imap = imapService(make("imap"));
   const smtp = smtpService(make("smtp"));
-  const xmpp = xmppServices(make("xmpp", withTokens(mechanisms, tokens)), options.accounts, tokens);
+  const forXmpp = make("xmpp", withTokens(mechanisms, tokens));
+  // Names nobody has are shown what accounts were seen to have: the first one seen would be told from them (R-SA2-06).
+  for (const name of found.examples) {
+    await forXmpp.server.workingMechanisms(name, { secure: true }).catch(context.report);
+  }
+  const xmpp = xmppServices(forXmpp, options.accounts, tokens);
   const services: Readonly<Record<ServiceName, { readonly accept: Accept; readonly tls: boolean }>> = {
     imap: { accept: imap, tls: false },
     imaps: { accept: imap, tls: true },

@@ -15,6 +15,8 @@ export interface Survey {
   readonly iterations: readonly number[];
   /** Mechanisms with secrets of their own that some account does not have. */
   readonly lacking: ReadonlySet<string>;
+  /** Names of accounts, one for each kind by what works for it. */
+  readonly examples: readonly string[];
 }
 
 /** Accounts to look at: more would say little more, and a database may have millions. */
@@ -39,7 +41,7 @@ export async function survey(
   if (accounts.list === undefined) {
     const judges = accounts.checkPassword !== undefined;
     const lacking = lackingIn(judges ? {} : { userPassword: "?" }, own, judges);
-    return { hashes: judges ? new Set() : undefined, iterations: [], lacking: new Set(lacking) };
+    return { hashes: judges ? new Set() : undefined, iterations: [], lacking: new Set(lacking), examples: [] };
   }
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -47,10 +49,10 @@ export async function survey(
     timer = setTimeout(() => reject(failure), MAX_TIME_MS);
   });
   try {
-    return await Promise.race([late, lookAround(accounts, accounts.list(), own, report)]);
+    return await Promise.race([late, lookAround(accounts, accounts.list(), known, own, report)]);
   } catch (error) {
     report(error);
-    return { ...usual, lacking: namesOf(own) };
+    return { ...usual, lacking: namesOf(own), examples: [] };
   } finally {
     clearTimeout(timer);
   }
@@ -59,6 +61,7 @@ export async function survey(
 async function lookAround(
   accounts: AccountStore,
   names: AsyncIterable<string> | Iterable<string>,
+  known: readonly Mechanism[],
   own: readonly Mechanism[],
   report: (error: unknown) => void,
 ): Promise<Survey> {
@@ -66,6 +69,7 @@ async function lookAround(
   const judges = accounts.checkPassword !== undefined;
   const iterations = new Set<number>();
   const lacking = new Set<string>();
+  const kinds = new Map<string, string>();
   let hashes: ReadonlySet<string> | undefined;
   let count = 0;
   for await (const name of names) {
@@ -76,14 +80,18 @@ async function lookAround(
     } catch (error) {
       report(error); // this account cannot log in; the others can
     }
-    if (account) for (const mechanism of lackingIn(account, own, judges)) lacking.add(mechanism);
+    if (account) {
+      for (const mechanism of lackingIn(account, own, judges)) lacking.add(mechanism);
+      kinds.set(lackingIn(account, known, judges).join(" "), name);
+    }
     const { userPassword, authPassword = [] } = account ?? { userPassword: "" };
     for (const verifier of authPassword) if (verifier.iterations >= 4096) iterations.add(verifier.iterations);
     if (userPassword !== undefined) continue;
     const here = new Set(authPassword.map(({ hash }) => hash));
     hashes = hashes === undefined ? here : new Set([...hashes].filter((hash) => here.has(hash)));
   }
-  return count === 0 ? { ...usual, lacking: namesOf(own) } : { hashes, iterations: [...iterations], lacking };
+  if (count === 0) return { ...usual, lacking: namesOf(own), examples: [] };
+  return { hashes, iterations: [...iterations], lacking, examples: [...kinds.values()] };
 }
 
 function namesOf(mechanisms: readonly Mechanism[]): ReadonlySet<string> {
@@ -105,7 +113,10 @@ export function canBeServed({ server, possible }: Mechanism): boolean {
  * neither a password nor a verifier for it, and what works with secrets of its own when an account has none: a client takes
  * the strongest one offered, and would fail.
  */
-export function offered(known: readonly Mechanism[], { hashes, lacking }: Survey): Mechanism[] {
+export function offered(
+  known: readonly Mechanism[],
+  { hashes, lacking }: Pick<Survey, "hashes" | "lacking">,
+): Mechanism[] {
   const able = known.filter(
     (each) => canBeServed(each) && !onlyNamed(each) && each.needs !== "trace" && !lacking.has(each.name),
   );
