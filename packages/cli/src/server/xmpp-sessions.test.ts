@@ -86,6 +86,20 @@ describe("a session under stream management", () => {
     expect((await asked(live)).answer).toMatch(/^<resumed /);
   });
 
+  test("makes room by the one that waited longest, not by the one that began first", async () => {
+    const sessions = new Sessions();
+    const long = await begin(sessions);
+    const end = () => {};
+    long.attach(end);
+    const waiting: ManagedSession[] = [];
+    for (let i = 0; i < 19; i++) waiting.push(await begin(sessions));
+    later(30);
+    long.detach(end);
+    await begin(sessions);
+    expect((await resume(sessions, waiting[0] as ManagedSession)).answer).toContain("item-not-found");
+    expect((await resume(sessions, long)).managed).toBe(long);
+  });
+
   test("cannot be resumed where too many live", async () => {
     const sessions = new Sessions();
     for (let i = 0; i < 20; i++) (await begin(sessions)).attach(() => {});

@@ -58,7 +58,6 @@ export class ManagedSession {
   #confirmed = 0;
   #unconfirmed: Element[] = [];
   #length = 0;
-  /** Since when it has no stream, in milliseconds of `Date.now()`; `undefined` while it has one. */
   #waitsSince: number | undefined = Date.now();
   /** Ends the stream it has. */
   #endStream: (() => void) | undefined;
@@ -69,9 +68,9 @@ export class ManagedSession {
     this.presence = presence;
   }
 
-  /** Whether it has no stream. */
-  get waits(): boolean {
-    return this.#waitsSince !== undefined;
+  /** Since when it has no stream, in milliseconds of `Date.now()`; `undefined` while it has one. */
+  get waitsSince(): number | undefined {
+    return this.#waitsSince;
   }
 
   /** Whether it has waited too long. */
@@ -235,9 +234,11 @@ export class Sessions {
     const own = all.filter((each) => each.account === account);
     const crowd = own.length >= MAX_SESSIONS_OF_ACCOUNT ? own : all.length >= MAX_SESSIONS ? all : undefined;
     if (crowd === undefined) return true;
-    const oldest = crowd.find((each) => each.waits);
-    if (oldest !== undefined) this.forget(oldest);
-    return oldest !== undefined;
+    const since = ({ waitsSince = Number.POSITIVE_INFINITY }: ManagedSession) => waitsSince;
+    const oldest = crowd.reduce((a, b) => (since(b) < since(a) ? b : a));
+    if (oldest.waitsSince === undefined) return false;
+    this.forget(oldest);
+    return true;
   }
 
   #resuming(take: (managed: ManagedSession, userAgent: UserAgent) => void): ResumeServerOptions {
