@@ -313,6 +313,19 @@ describe("XMPPConnection", () => {
     await expect(talk([], { options: { hosts: ["a b"] } })).rejects.toThrow(RangeError);
   });
 
+  test("a stream that another took the place of hears no more, whatever is there already", async () => {
+    const heard: unknown[] = [];
+    const options: Run["options"] = {
+      async onAuthenticated(stream) {
+        const waiting = stream.receive();
+        stream.close("conflict");
+        heard.push(await waiting, await stream.receive());
+      },
+    };
+    await talk([OPEN, LOGIN, `${OPEN}<message/><message/>`], { options });
+    expect(heard).toEqual([undefined, undefined]);
+  });
+
   test("R-XMPP-18 the JID is that of the account acted as", async () => {
     const jids: string[] = [];
     const options = { onAuthenticated: ({ jid }: { jid: string }) => void jids.push(jid) };

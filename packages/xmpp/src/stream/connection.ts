@@ -245,6 +245,7 @@ export class XMPPConnection<E> {
     const { adapter, framing } = this.#parts;
     try {
       const event = await framing.next();
+      if (this.#closed) return undefined; // while it was on its way: nothing may happen here any more
       this.#takenAt = Date.now();
       this.#left = event.type === "close";
       if (event.type === "close") return undefined;
