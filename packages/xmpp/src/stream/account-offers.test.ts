@@ -226,6 +226,16 @@ describe("where accounts cannot be told apart", () => {
     });
   }
 
+  test("everything is offered after the time of an exchange with a store that never answers", async () => {
+    const lookup = () => new Promise<never>(() => {});
+    const { said, errors } = await talk([header("old@localhost"), CLOSE], {
+      sasl: { ...sasl, accounts: { lookup }, limits: { timeoutMs: 50 } },
+      options: byAccount,
+    });
+    expect(lists(said)).toEqual(both(ALL));
+    expect(errors).toMatchObject([{ code: "temporary" }]);
+  });
+
   test("a program that fails to hear of it changes nothing", async () => {
     const lookup = async () => Promise.reject(new Error("no connection"));
     const onError = () => {
