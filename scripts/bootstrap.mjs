@@ -28,6 +28,7 @@ const tasks = new Map(
     size: { built: true, run: program("scripts/size.mjs") },
     bench: { built: true, run: program("bench/src/main.mjs") },
     "test:peers": { built: true, run: program("tests/peers/run.mjs") },
+    "test:browser": { built: true, run: program("tests/browser/run.mjs") },
     requirements: { run: program("scripts/requirements.mjs") },
     format: { run: (args) => run("biome", ["check", "--write", ...args, "."]) },
     changeset: { run: (args) => run("changeset", args) },

@@ -3,7 +3,8 @@
  *
  * @module
  */
-export function runInNewContext(code: string): unknown {
-  const frame = document.body.appendChild(document.createElement("iframe"));
-  return (frame.contentWindow as unknown as { eval(code: string): unknown }).eval(code);
+export function runInNewContext(code: string, variables: object = {}): unknown {
+  const { contentWindow } = document.body.appendChild(document.createElement("iframe"));
+  const realm = contentWindow as unknown as { eval(code: string): unknown };
+  return Object.assign(realm, variables).eval(code);
 }
