@@ -103,7 +103,8 @@ export async function authenticate(
     ...options,
     requireEncryption: policy.requireEncryption,
     offered: names,
-    channelBinding: policy.channelBinding === "disable" ? undefined : bindingOf(mechanisms, options),
+    channelBinding:
+      policy.channelBinding !== "disable" && binds(mechanisms) ? bindingOf(mechanisms, options) : undefined,
     protection: layerBounds(policy, channelOf(here), limitsFrom(options.limits).maxLayerBytes),
   };
 
@@ -233,6 +234,11 @@ function bindsHere({ info, mechanism }: Candidate, options: AuthenticateOptions)
 
 function channelOf({ externalSsf, secure, layers = false }: EvaluateOptions): Protected {
   return { externalSsf: externalSsf ?? usualSsf(secure), layers };
+}
+
+/** Who brings nothing that binds cannot bind, whatever the channel has: SCRAM says `n` then, not `y` (RFC 5802 §6). */
+function binds(mechanisms: readonly SASLMechanism[]): boolean {
+  return mechanisms.some(({ variants }) => variants.some((each) => each.channelBinding));
 }
 
 /** What the connection can be bound to: as the connection says, or as a mechanism was told. */

@@ -41,7 +41,7 @@ test("shows what is no secret", async () => {
   expect((await texts("PLAIN"))[0]).toMatch(/^\S*tim\S*<16 characters>$/);
   expect((await texts("ANONYMOUS"))[0]).toBe("sirhc");
   const scram = await texts("SCRAM-SHA-256");
-  expect(scram[0]).toMatch(/^y,,n=tim,r=\S+$/);
+  expect(scram[0]).toMatch(/^n,,n=tim,r=\S+$/);
   expect(scram[1]).toMatch(/^r=\S+,s=\S+,i=10000$/);
   expect(scram[2]).toMatch(/^c=\S+,r=\S+,p=<44 characters>$/);
   expect(scram[3]).toMatch(/^v=<44 characters>$/);
