@@ -29,6 +29,8 @@ const tasks = new Map(
     bench: { built: true, run: program("bench/src/main.mjs") },
     "test:peers": { built: true, run: program("tests/peers/run.mjs") },
     "test:browser": { built: true, run: program("tests/browser/run.mjs") },
+    figures: { built: true, run: program("scripts/figures.mjs") },
+    runtimes: { built: true, run: program("scripts/runtimes.mjs") },
     requirements: { run: program("scripts/requirements.mjs") },
     format: { run: (args) => run("biome", ["check", "--write", ...args, "."]) },
     changeset: { run: (args) => run("changeset", args) },

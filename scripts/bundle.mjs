@@ -29,7 +29,7 @@ const nodeOnly = entries.filter((file) => file.startsWith("node/"));
  * Entries that only some programs load: they need a package that is not always there, or are for tests. What they hold is not
  * to be in every program.
  */
-const apart = entries.filter((file) => /^(jwt|ecdsa|legacy|experimental|testing)[/.]/.test(file));
+const apart = entries.filter((file) => /^(jwt|ecdsa|browser|legacy|experimental|testing)[/.]/.test(file));
 const together = entries.filter((file) => !apart.includes(file) && !nodeOnly.includes(file));
 
 /** @type {import("esbuild").BuildOptions} */

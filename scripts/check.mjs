@@ -7,6 +7,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stalePages } from "./lib/figures.mjs";
 import { build } from "./lib/install.mjs";
 import { packAll } from "./lib/pack.mjs";
 import { capture, run, StepFailed, say, seconds } from "./lib/run.mjs";
@@ -18,6 +19,7 @@ const checks = [
   ["published", checkPublished],
   ["dead-code", () => run("knip", ["--no-progress"])],
   ["size", () => run(process.execPath, ["scripts/size.mjs"])],
+  ["figures", checkFigures],
 ];
 
 /** Half of the checks look at what was built. */
@@ -29,6 +31,13 @@ async function runBuild() {
     if (error instanceof StepFailed) return error.exitCode;
     throw error;
   }
+}
+
+/** Tables in the documentation say what was measured. */
+async function checkFigures() {
+  const pages = stalePages();
+  for (const { file } of pages) say(`  ${file} shows other figures than docs/figures has: npm run figures -- --render`);
+  return pages.length === 0 ? 0 : 1;
 }
 
 /** What a user would download: its manifest by publint, its types by attw. */

@@ -4,8 +4,11 @@
  * Each program in `scripts/size/` is bundled from the built packages with code splitting. What counts is what the
  * program loads before it runs: its own chunk and every chunk imported statically, each gzipped by itself.
  *
+ * `-v` says what they are made of; `--json FILE` at the end writes the sizes for a program.
+ *
  * @module
  */
+import { writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -119,6 +122,7 @@ async function measure({ file, what, limitBytes, goalBytes = limitBytes, mechani
 
   const goal = gzipped > goalBytes ? `, goal ${goalBytes} NOT MET` : "";
   say(`${what}: ${minified} minified, ${gzipped} gzipped of ${limitBytes}${goal}`);
+  sizes.push({ what, minified, gzipped });
   if (process.argv.includes("-v")) {
     for (const { source, size } of atStart) say(`  ${String(size).padStart(6)}  ${packageOf(source)}`);
   }
@@ -130,6 +134,8 @@ function sum(numbers) {
   return numbers.reduce((total, n) => total + n, 0);
 }
 
+/** @type {{ what: string, minified: number, gzipped: number }[]} */
+const sizes = [];
 const faults = [];
 for (const program of programs) {
   try {
@@ -140,4 +146,5 @@ for (const program of programs) {
   }
 }
 for (const fault of faults) say(`FAULT ${fault}`);
+if (process.argv.includes("--json")) writeFileSync(process.argv.at(-1) ?? "", JSON.stringify(sizes));
 process.exitCode = faults.length === 0 ? 0 : 1;
