@@ -297,6 +297,12 @@ describe("the certificate", () => {
   });
 });
 
+test("a socket that cannot export, as on Deno, is bound to the certificate alone", async () => {
+  const { client } = await (await listen("TLSv1.3")).pair();
+  Object.defineProperty(client, "exportKeyingMaterial", { value: undefined });
+  expect(tlsChannelBinding(client).types).toEqual(["tls-server-end-point"]);
+});
+
 describe("the role", () => {
   test("can be told where the socket does not know it", async () => {
     const { client, server } = await (await listen("TLSv1.2")).pair();

@@ -30,6 +30,7 @@ export interface TLSChannelBindingOptions {
  * - TLS 1.2 and older: `tls-exporter` if `extendedMasterSecret` is asserted, `tls-unique` unless the session was
  *   resumed, `tls-server-end-point`.
  *
+ * `tls-exporter` is missing on runtimes whose sockets cannot export, such as Deno's.
  * `tls-server-end-point` is missing where RFC 5929 §4.1 defines no hash (Ed25519), and on a client whose session was
  * resumed, as Node has no server certificate then. A client also finds none after its application called
  * `socket.getPeerX509Certificate()`, which can be called once and empties `getPeerCertificate()` too; the latter may
@@ -149,8 +150,9 @@ const LEGACY_VERSIONS: ReadonlySet<string> = new Set(["TLSv1", "TLSv1.1", "TLSv1
  * RFC 9266 §2: this label, a context of zero length, 32 octets. On TLS 1.2 a context left out gives other octets
  * than an empty one (RFC 5705 §4), so it is always passed.
  */
-function exporter(socket: TLSSocket): Uint8Array {
+function exporter(socket: TLSSocket): Uint8Array | undefined {
   if (socket.destroyed) throw new SASLFailure("connection-lost", "the TLS socket is destroyed");
+  if (typeof socket.exportKeyingMaterial !== "function") return undefined; // Deno
   try {
     return socket.exportKeyingMaterial(32, "EXPORTER-Channel-Binding", Buffer.alloc(0));
   } catch (cause) {
