@@ -22,7 +22,7 @@ import { BaseContext, type ContextSettings } from "./internal/context.js";
 import { type LayerBounds, noLayer, type SecurityLayer } from "./layer.js";
 import type { ClientContext, Final, IterationBounds, Mechanism, MechanismInfo } from "./mechanism.js";
 import type { MaybePromise } from "./runtime/contract.js";
-import type { ScramKeyCache } from "./scram-key-cache.js";
+import type { ScramKeyStore } from "./scram-key-cache.js";
 import type { SASLStateMachine } from "./state-machine.js";
 import { compareStrength } from "./strength.js";
 import type { Tracer } from "./trace.js";
@@ -37,8 +37,8 @@ export interface ClientSettings extends ContextSettings {
   readonly serverBindingTypes?: readonly string[] | undefined;
   /** Bounds on SCRAM's iteration count. Default 4096 to 600000; a count outside ends the exchange. */
   readonly iterations?: Partial<IterationBounds> | undefined;
-  /** Keeps derived SCRAM keys from one login to the next. */
-  readonly keyCache?: ScramKeyCache | undefined;
+  /** Keeps derived SCRAM keys from one login to the next: `new ScramKeyCache()`, `browserKeyCache()`. */
+  readonly keyCache?: ScramKeyStore | undefined;
   /** TLS version of this connection as four hexadecimal digits, `0304` for TLS 1.3: `tlsVersion(socket)` of `sasl-core/node`. */
   readonly tlsVersion?: string | undefined;
   /** Checks what the server announced, and remembers who needs no PLAIN: `downgradeProtection()`. Left out: nobody does. */
@@ -197,7 +197,7 @@ class ClientExchange extends BaseContext implements ClientContext {
         throw new SASLFailure("peer-not-verified", `${name} brought too weak a security layer`);
       }
     } catch (error) {
-      this.end(false);
+      this.end(false, error);
       await this.#machine.abort().catch(() => {}); // unless it is over; lets go of its timer, too
       throw error instanceof TypeError ? error : asSASLError(error, "aborted", `${name} failed on this side`);
     }

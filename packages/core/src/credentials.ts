@@ -5,7 +5,7 @@
  */
 import { asSASLError, SASLFailure } from "./errors.js";
 import type { MechanismInfo } from "./mechanism.js";
-import type { MaybePromise } from "./runtime/contract.js";
+import type { MacKey, MaybePromise } from "./runtime/contract.js";
 
 /** SCRAM keys instead of a password (RFC 5802 §3). They log in as long as salt and count at the server stay the same. */
 export interface ScramKeys {
@@ -18,17 +18,31 @@ export interface ScramKeys {
   readonly clientKey: Uint8Array;
   /** As many octets as the hash gives. */
   readonly serverKey: Uint8Array;
+  readonly saltedPassword?: undefined;
+  readonly storedKey?: undefined;
+}
+
+/** SCRAM keys that are held elsewhere: what {@link ScramKeys} says, and no octets of them. */
+export interface HeldScramKeys extends Pick<ScramKeys, "hash" | "salt" | "iterations"> {
+  /** SaltedPassword, which ClientKey is made with at each login. Whoever may use it can log in. */
+  readonly saltedPassword: MacKey;
+  readonly storedKey: Uint8Array | MacKey;
+  readonly serverKey: Uint8Array | MacKey;
+  readonly clientKey?: undefined;
 }
 
 /** What a mechanism needs, by kind. Each kind is answered with the fields named here. */
 export interface CredentialKinds {
   /** PLAIN, LOGIN, CRAM-MD5. */
   password: { username: string; password: string; authzid?: string | undefined };
-  /** SCRAM: a password, or keys, or both; keys that do not fit salt, count and hash are passed over. */
+  /**
+   * SCRAM: a password, or keys, or both; keys that do not fit salt, count and hash are passed over. `"cached"` in place of
+   * keys: those the `keyCache` has of this user, where it has some that fit.
+   */
   scram: {
     username: string;
     password?: string | undefined;
-    keys?: ScramKeys | undefined;
+    keys?: ScramKeys | HeldScramKeys | "cached" | undefined;
     authzid?: string | undefined;
   };
   /** OAUTHBEARER and XOAUTH2: a bare token; the library builds the message. */
@@ -88,7 +102,7 @@ export interface CredentialRequest {
 export interface Credentials {
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  readonly keys?: ScramKeys | undefined;
+  readonly keys?: ScramKeys | HeldScramKeys | "cached" | undefined;
   readonly token?: string | undefined;
   readonly trace?: string | undefined;
   readonly authzid?: string | undefined;

@@ -54,6 +54,7 @@ export type {
   CredentialProvider,
   CredentialRequest,
   Credentials,
+  HeldScramKeys,
   ScramKeys,
 } from "./credentials.js";
 export {
@@ -83,7 +84,7 @@ export type { LayerBounds, SecurityLayer } from "./layer.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export type { ExternalIdentity, Flow, Mechanism, MechanismInfo, SecurityFlag } from "./mechanism.js";
 export { type MemoryAccounts, memoryAccounts } from "./memory-accounts.js";
-export { ScramKeyCache, type ScramKeyRequest } from "./scram-key-cache.js";
+export { ScramKeyCache, type ScramKeyRequest, type ScramKeyStore } from "./scram-key-cache.js";
 export {
   type AuthorizationRequest,
   SASLServer,

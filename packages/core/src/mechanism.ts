@@ -23,7 +23,7 @@ import type { SASLError, SASLErrorCode, SASLErrorOptions } from "./errors.js";
 import type { Announced } from "./internal/announced.js";
 import type { LayerBounds, SecurityLayer } from "./layer.js";
 import type { Limits } from "./limits.js";
-import type { Digest, MaybePromise } from "./runtime/contract.js";
+import type { Digest, MacKey, MaybePromise } from "./runtime/contract.js";
 
 /** Who speaks first (RFC 4422 §5 item 2a). */
 export type Flow = "client-first" | "server-first" | "either";
@@ -196,7 +196,8 @@ export interface MechanismContext {
   /** A fresh nonce: 24 printable characters without a comma, 144 random bits (R-GEN-29). */
   nonce(): string;
   hash(digest: Digest, data: Uint8Array): MaybePromise<Uint8Array>;
-  hmac(digest: Digest, key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>;
+  /** @param key octets of any length, or a key that computes by itself: with this digest, as its `hash` says. */
+  hmac(digest: Digest, key: Uint8Array | MacKey, data: Uint8Array): MaybePromise<Uint8Array>;
   /** Off the main thread where the runtime can; stops being awaited when the exchange is aborted (R-SCRAM-29). */
   pbkdf2(digest: Digest, password: Uint8Array, salt: Uint8Array, iterations: number): Promise<Uint8Array>;
   /** Compares without telling where two values differ; unequal lengths are unequal (R-GEN-28). */
@@ -216,9 +217,10 @@ export interface MechanismContext {
   checkIdentity(name: string | undefined): void;
   /**
    * Calls back exactly once when the exchange is over, however it ends: `true` when it succeeded at both ends of the
-   * engine, `false` after a failure, an abort, or a connection that went away. For state of this exchange.
+   * engine, `false` after a failure, an abort, or a connection that went away; at a client with what was thrown. For state
+   * of this exchange.
    */
-  ended(callback: (ok: boolean) => void): void;
+  ended(callback: (ok: boolean, error?: unknown) => void): void;
   /** The error to throw: `throw ctx.fail("malformed-message", "no nonce")`. */
   fail(code: SASLErrorCode, message: string, options?: SASLErrorOptions): SASLError;
 }

@@ -83,4 +83,4 @@ export {
   readPlugin,
   readPlugins,
 } from "./read-plugins.js";
-export type { Digest, MaybePromise } from "./runtime/contract.js";
+export type { Digest, MacKey, MaybePromise } from "./runtime/contract.js";

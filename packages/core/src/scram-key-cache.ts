@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { ScramKeys } from "./credentials.js";
-import { encodeBase64 } from "./internal/base64.js";
+import type { HeldScramKeys, ScramKeys } from "./credentials.js";
 import { equalBytes } from "./internal/bytes.js";
 import type { ClientContext } from "./mechanism.js";
 import type { Digest } from "./runtime/contract.js";
@@ -13,20 +12,37 @@ import type { Digest } from "./runtime/contract.js";
 export interface ScramKeyRequest {
   readonly digest: Digest;
   readonly username: string;
-  /** UTF-8 octets after preparation. */
-  readonly password: Uint8Array;
+  /** UTF-8 octets after preparation, wiped afterwards; `undefined` where there is none, and kept keys alone can log in. */
+  readonly password: Uint8Array | undefined;
   readonly salt: Uint8Array;
   readonly iterations: number;
-  /** Derives the keys when the cache has none. */
-  readonly derive: () => Promise<ScramKeys>;
+  /** Derives the keys, where there is a password. */
+  readonly derive: (() => Promise<ScramKeys>) | undefined;
+}
+
+/**
+ * What `keyCache` can be: {@link ScramKeyCache}, `browserKeyCache()` of `sasl-core/browser`, or one of your own, which keeps
+ * to three rules. Keys are for exactly this server, user, hash, salt and count (R-SCRAM-28). Another password than the one
+ * they were made from never logs in with them. Whether they are kept is decided when the exchange has ended: only a
+ * verified server's keys are (R-GEN-12).
+ */
+export interface ScramKeyStore {
+  /** @returns `undefined` when there are none, and no password to derive them from. */
+  keysFor(ctx: ClientContext, request: ScramKeyRequest): Promise<ScramKeys | HeldScramKeys | undefined>;
+}
+
+/** Keys of one user at one server, and what tells the password they were made from. */
+interface Entry {
+  readonly keys: ScramKeys;
+  readonly fingerprint: Uint8Array;
 }
 
 /**
  * Bounded and owned by the application: make one, pass it as `keyCache`, drop it or `clear()` it when the user leaves.
  * Entries appear only after the server was verified, and leave when a login with them fails. The oldest leave first.
  */
-export class ScramKeyCache {
-  readonly #entries = new Map<string, ScramKeys>();
+export class ScramKeyCache implements ScramKeyStore {
+  readonly #entries = new Map<string, Entry>();
   readonly #maxEntries: number;
   /** Key of this cache alone: a fingerprint made with it says nothing about a password elsewhere. */
   #pepper: Uint8Array | undefined;
@@ -42,27 +58,24 @@ export class ScramKeyCache {
     return this.#entries.size;
   }
 
-  /**
-   * Keys for exactly this server, user, password, hash, salt and count (R-SCRAM-28), derived where there are none yet.
-   * Whether they are kept is decided when the exchange has ended: only a verified server's keys are (R-GEN-12).
-   */
-  async keysFor(ctx: ClientContext, request: ScramKeyRequest): Promise<ScramKeys> {
+  async keysFor(ctx: ClientContext, request: ScramKeyRequest): Promise<ScramKeys | undefined> {
     const { digest, username, password, salt, iterations } = request;
     this.#pepper ??= ctx.random(32);
-    // Another password must never log in with cached keys.
-    const fingerprint = encodeBase64(await ctx.hmac(digest, this.#pepper, password));
-    const id = JSON.stringify([ctx.host ?? null, username, digest.name, fingerprint]);
+    const id = JSON.stringify([ctx.host ?? null, username, digest.name]);
     const held = this.#entries.get(id);
-    const keys = held && fits(held, digest, salt, iterations) ? held : await request.derive();
+    const fingerprint = password ? await ctx.hmac(digest, this.#pepper, password) : held?.fingerprint;
+    const usable =
+      held && fingerprint && equalBytes(held.fingerprint, fingerprint) && fits(held.keys, digest, salt, iterations);
+    const keys = usable ? held.keys : await request.derive?.();
     ctx.ended((ok) => {
-      this.#entries.delete(id); // the latest used go to the end
-      if (ok) this.#keep(id, keys);
+      if (ok || usable) this.#entries.delete(id); // the latest used go to the end
+      if (ok && keys && fingerprint) this.#keep(id, { keys, fingerprint });
     });
     return keys;
   }
 
-  #keep(id: string, keys: ScramKeys): void {
-    this.#entries.set(id, keys);
+  #keep(id: string, entry: Entry): void {
+    this.#entries.set(id, entry);
     if (this.#entries.size > this.#maxEntries) this.#entries.delete(this.#entries.keys().next().value as string);
   }
 
@@ -76,9 +89,18 @@ export class ScramKeyCache {
   }
 }
 
-/** Whether keys belong to what a server named in its first message. Keys of the wrong size fit nothing. */
-export function fits(keys: ScramKeys, { name, size }: Digest, salt: Uint8Array, iterations: number): boolean {
-  const { hash, clientKey, serverKey } = keys;
-  const sized = clientKey.length === size && serverKey.length === size;
-  return sized && hash === name && keys.iterations === iterations && equalBytes(keys.salt, salt);
+/** Whether keys belong to what a server named in its first message. Keys of the wrong size or hash fit nothing. */
+export function fits(
+  keys: ScramKeys | HeldScramKeys | "cached",
+  { name, size }: Digest,
+  salt: Uint8Array,
+  iterations: number,
+): keys is ScramKeys | HeldScramKeys {
+  const kept = keys as ScramKeys | HeldScramKeys; // or a word, which has no hash
+  return (
+    kept.hash === name &&
+    kept.iterations === iterations &&
+    equalBytes(kept.salt, salt) &&
+    (!!kept.saltedPassword || (kept.clientKey.length === size && kept.serverKey.length === size))
+  );
 }

@@ -85,7 +85,7 @@ export async function login(url: string, options: LoginOptions, io: Io): Promise
     return await within(signal, options.timeout, follower, async () => {
       const credentials = await readSecrets(target, options, io, typed, follower, signal);
       const secrets = [credentials.password, credentials.token, known?.token?.token].filter(
-        (each) => each !== undefined,
+        (each) => typeof each === "string",
       );
       mask = maskFor(secrets);
       const onSecret = (secret: string): void => {

@@ -5,7 +5,7 @@ import { SASLFailure, saslError } from "../errors.js";
 import type { LayerBounds } from "../layer.js";
 import type { Limits } from "../limits.js";
 import type { Heard, MechanismContext, MechanismInfo } from "../mechanism.js";
-import type { Digest, MaybePromise } from "../runtime/contract.js";
+import type { Digest, MacKey, MaybePromise } from "../runtime/contract.js";
 import { saslprep } from "../text/saslprep.js";
 import { encodeBase64 } from "./base64.js";
 import { equalBytes } from "./bytes.js";
@@ -44,7 +44,7 @@ export abstract class BaseContext implements MechanismContext {
   readonly #shared: ContextSettings;
   abstract readonly secure: boolean;
   abstract readonly protection: LayerBounds;
-  #atEnd: ((ok: boolean) => void)[] | undefined;
+  #atEnd: ((ok: boolean, error?: unknown) => void)[] | undefined;
   #outcome: boolean | undefined;
 
   protected constructor(
@@ -70,8 +70,8 @@ export abstract class BaseContext implements MechanismContext {
   hash(digest: Digest, data: Uint8Array): MaybePromise<Uint8Array> {
     return digest.hash(data);
   }
-  hmac(digest: Digest, key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array> {
-    return digest.hmac(key, data);
+  hmac(digest: Digest, key: Uint8Array | MacKey, data: Uint8Array): MaybePromise<Uint8Array> {
+    return "hmac" in key ? key.hmac(data) : digest.hmac(key, data);
   }
   pbkdf2(digest: Digest, password: Uint8Array, salt: Uint8Array, iterations: number): Promise<Uint8Array> {
     return digest.pbkdf2(password, salt, iterations);
@@ -88,16 +88,16 @@ export abstract class BaseContext implements MechanismContext {
     return prepare === "none" ? text : prepare(text, usage, what);
   }
 
-  ended(callback: (ok: boolean) => void): void {
+  ended(callback: (ok: boolean, error?: unknown) => void): void {
     if (this.#outcome !== undefined) tell(callback, this.#outcome);
     else this.#atEnd = [...(this.#atEnd ?? []), callback];
   }
 
   /** Tells everybody who wanted to know, once. */
-  end(ok: boolean): void {
+  end(ok: boolean, error?: unknown): void {
     if (this.#outcome !== undefined) return;
     this.#outcome = ok;
-    for (const each of this.#atEnd ?? []) tell(each, ok);
+    for (const each of this.#atEnd ?? []) tell(each, ok, error);
     this.#atEnd = undefined;
   }
 
@@ -114,6 +114,6 @@ export abstract class BaseContext implements MechanismContext {
 }
 
 /** What one of them throws, now or later, is no concern of the others. */
-function tell(callback: (ok: boolean) => void, ok: boolean): void {
-  (async () => callback(ok))().catch(() => {});
+function tell(callback: (ok: boolean, error?: unknown) => void, ok: boolean, error?: unknown): void {
+  (async () => callback(ok, error))().catch(() => {});
 }

@@ -27,6 +27,17 @@ export interface Digest {
   pbkdf2(password: Uint8Array, salt: Uint8Array, iterations: number): Promise<Uint8Array>;
 }
 
+/**
+ * A key that computes HMAC (RFC 2104) and does not show itself: one of WebCrypto that cannot be exported, one inside an HSM.
+ * `macKey` of `sasl-core/browser` makes the former.
+ */
+export interface MacKey {
+  /** The hash it computes with, named as {@link Digest.name}: `SHA-256`. */
+  readonly hash: string;
+  /** @param data any length. Neither changed nor kept. @returns as many octets as the hash gives, the caller's own. */
+  hmac(data: Uint8Array): MaybePromise<Uint8Array>;
+}
+
 /** A digest this runtime computes natively. `name` as WebCrypto writes it, `size` in octets. */
 export declare function nativeDigest(name: "SHA-1" | "SHA-256" | "SHA-384" | "SHA-512", size: number): Digest;
 

@@ -3,14 +3,18 @@
  *
  * @module
  */
+import type { MacKey } from "sasl-core/plugin";
 import type { MaybePromise } from "./contract.js";
 
-/** A token of the client's. As secret as a password (R-FAST-13). Plain data: JSON holds all of it. */
+/** A token of the client's. As secret as a password (R-FAST-13). Plain data, as long as the token is text: JSON holds all of it. */
 export interface FastToken {
   /** The one mechanism it works with. */
   readonly mechanism: string;
-  /** Secret. */
-  readonly token: string;
+  /**
+   * As the server gave it, or a key made of it that does not show itself. One store gives the same value as long as the token
+   * is the same. Secret.
+   */
+  readonly token: string | MacKey;
   /** Milliseconds since 1970 UTC, from which on it does not work. */
   readonly expires: number;
   /** The `id` of the user agent it was issued to; it works with no other (R-FAST-06). */
@@ -20,13 +24,13 @@ export interface FastToken {
 }
 
 /**
- * Keeps one token for each account. Supplied by the application: a keychain, an IndexedDB, a file; `memoryFastTokens` and
- * the file of `sasl-xmpp/node` are ready. It stays out of backups and exports (XEP-0484 §4.1). What it throws ends a login.
+ * Keeps one token for each account. Supplied by the application, such as in a keychain; `memoryFastTokens`, the file of
+ * `sasl-xmpp/node` and the IndexedDB of `sasl-xmpp/browser` are ready. It stays out of backups and exports (XEP-0484 §4.1). What it throws ends a login.
  */
 export interface FastTokenStore {
   /** @param account bare JID. */
   get(account: string): MaybePromise<FastToken | undefined>;
-  /** @param token in place of what was there; `undefined` removes it. Kept as it is when this resolves. */
+  /** @param token in place of what was there; `undefined` removes it. Kept when this resolves. */
   set(account: string, token: FastToken | undefined): MaybePromise<void>;
 }
 
@@ -42,7 +46,7 @@ export function memoryFastTokens(): FastTokenStore {
   };
 }
 
-/** Whether something read from outside is a token. */
+/** Whether something read from outside is a token, as text. */
 export function isFastToken(value: unknown): value is FastToken {
   const { mechanism, token, expires, userAgent, count } = Object(value) as Record<string, unknown>;
   return (

@@ -77,7 +77,7 @@ function inline(options: FastOptions, invalidate: boolean): ClientInline<FastRes
   const { store, mechanisms, hashes, now = Date.now } = options;
   const variants = known({ mechanisms, hashes });
   /** What the last login of an account began with; another login may have come between. */
-  const began = new Map<string, string | undefined>();
+  const began = new Map<string, FastToken["token"] | undefined>();
   const inOrder = queue();
 
   /** A stored token, where it can be used in this login. */

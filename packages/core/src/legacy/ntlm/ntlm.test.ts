@@ -59,7 +59,7 @@ interface NtlmResult {
 const vectors = [...loadVectors<NtlmInputs, NtlmResult>("ntlm"), ...loadVectors<NtlmInputs, NtlmResult>("ntlm-more")];
 const crypto: Pick<MechanismContext, "hash" | "hmac"> = {
   hash: (digest, data) => digest.hash(data),
-  hmac: (digest, key, data) => digest.hmac(key, data),
+  hmac: (digest, key, data) => digest.hmac(key as Uint8Array, data),
 };
 const octets = (hex: string) => fromHex(hex) as Uint8Array;
 

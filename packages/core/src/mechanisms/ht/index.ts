@@ -24,6 +24,7 @@ import {
   type ServerConversation,
   withServer,
 } from "../../mechanism.js";
+import type { MacKey } from "../../runtime/contract.js";
 import { formatInitiator, initiatorInput, parseInitiator, responderInput } from "./messages.js";
 import {
   derivedToken,
@@ -73,8 +74,8 @@ export {
 export interface HtCredentials {
   /** 1 to 255 octets in UTF-8. */
   readonly username: string;
-  /** As the server gave it: its characters are the key. Secret. */
-  readonly token: string;
+  /** As the server gave it: its characters are the key. Or a key made of them, of the hash in the mechanism's name. Secret. */
+  readonly token: string | MacKey;
 }
 
 /** Options of {@link HT}. */
@@ -131,13 +132,14 @@ const need: CredentialNeed<HtCredentials> = /* @__PURE__ */ credentialNeed<HtCre
 async function* client(ctx: ClientContext, { hmac }: HtHash, binding: HtBinding): ClientConversation {
   const { username, token } = await ctx.credentials(need);
   if (token === "") throw ctx.fail("no-credentials", "the token is empty");
+  if (typeof token !== "string" && token.hash !== hmac.name) throw ctx.fail("no-credentials", "a key of another hash");
   const data = await bindingData(ctx, binding, ctx.settings.channelBinding);
-  const key = ctx.bytes(token);
-  const hashedToken = await ctx.hmac(hmac, key, initiatorInput(data));
+  const key = typeof token === "string" ? ctx.bytes(token) : token;
+  const inputs = [initiatorInput(data), responderInput(data)];
+  const [hashedToken, expected] = await Promise.all(inputs.map((input) => ctx.hmac(hmac, key, input)));
   const authcid = await ctx.prepare(username, "query", "name");
-  const responderMessage = yield ctx.final(formatInitiator({ authcid, hashedToken }));
-  const expected = await ctx.hmac(hmac, key, responderInput(data));
-  if (!responderMessage || !ctx.equal(responderMessage, expected)) {
+  const responderMessage = yield ctx.final(formatInitiator({ authcid, hashedToken: hashedToken as Uint8Array }));
+  if (!responderMessage || !ctx.equal(responderMessage, expected as Uint8Array)) {
     throw ctx.fail("peer-not-verified", "the server's message is missing or wrong"); // R-HT-02
   }
 }

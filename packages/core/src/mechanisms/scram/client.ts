@@ -3,15 +3,15 @@
  *
  * @module
  */
-import type { CredentialKinds, ScramKeys } from "../../credentials.js";
+import type { CredentialKinds, HeldScramKeys, ScramKeys } from "../../credentials.js";
 import { encodeBase64 } from "../../internal/base64.js";
-import { concatBytes, wipe } from "../../internal/bytes.js";
+import { concatBytes } from "../../internal/bytes.js";
 import { escapeName, formatGs2Header } from "../../internal/gs2.js";
 import { type Binding, unboundFlag } from "../../internal/gs2-binding.js";
 import type { ClientContext, ClientConversation } from "../../mechanism.js";
 import { fits } from "../../scram-key-cache.js";
 import type { ScramHash } from "./hashes.js";
-import { keysFromPassword, xor } from "./keys.js";
+import { clientLabel, keysFromSalted, xor } from "./keys.js";
 import { parseServerFinal, parseServerFirst, type ServerFirst } from "./messages.js";
 
 /** @param bind finds what to bind to; left out by the variants that do not bind. */
@@ -37,9 +37,14 @@ export async function* scramClient(
   const bindingInput = binding ? concatBytes(ctx.bytes(header), binding.data) : ctx.bytes(header); // RFC 5802 §6
   const withoutProof = `c=${encodeBase64(bindingInput)},r=${first.nonce}`;
   const authMessage = ctx.bytes(`${bare},${serverFirst},${withoutProof}`);
-  const storedKey = await ctx.hash(digest, keys.clientKey);
-  const proof = xor(keys.clientKey, await ctx.hmac(digest, storedKey, authMessage));
-  const expected = await ctx.hmac(digest, keys.serverKey, authMessage);
+  const { clientKey, serverKey, saltedPassword, storedKey = await ctx.hash(digest, clientKey as Uint8Array) } = keys;
+  // All at once: WebCrypto computes elsewhere, and most of its time is the way there.
+  const [key, signature, expected] = await Promise.all([
+    saltedPassword?.hmac(clientLabel) ?? clientKey,
+    ctx.hmac(digest, storedKey, authMessage),
+    ctx.hmac(digest, serverKey, authMessage),
+  ]);
+  const proof = xor(key as Uint8Array, signature);
 
   const serverFinal = yield ctx.final(ctx.bytes(`${withoutProof},p=${encodeBase64(proof)}`));
   if (!serverFinal || !ctx.equal(parseServerFinal(ctx.text(serverFinal)), expected)) {
@@ -63,13 +68,15 @@ async function findKeys(
   { digest }: ScramHash,
   given: CredentialKinds["scram"],
   { salt, iterations }: ServerFirst,
-): Promise<ScramKeys> {
-  if (given.keys && fits(given.keys, digest, salt, iterations)) return given.keys;
-  if (given.password === undefined) throw ctx.fail("no-credentials", "the keys do not fit");
-  const password = ctx.bytes(await ctx.prepare(given.password, "stored")); // RFC 5802 §2.2, Normalize()
-  const { keyCache } = ctx.settings;
-  const derive = () => keysFromPassword(ctx, digest, password, salt, iterations);
-  const keys =
-    keyCache?.keysFor(ctx, { digest, username: given.username, password, salt, iterations, derive }) ?? derive();
-  return keys.finally(() => wipe(password));
+): Promise<ScramKeys | HeldScramKeys> {
+  const { keys, username, password: text } = given;
+  if (keys && fits(keys, digest, salt, iterations)) return keys;
+  const password = text === undefined ? text : ctx.bytes(await ctx.prepare(text, "stored")); // RFC 5802 §2.2, Normalize()
+  const derive =
+    password && (() => keysFromSalted(ctx, digest, ctx.pbkdf2(digest, password, salt, iterations), salt, iterations));
+  const found = await (ctx.settings.keyCache?.keysFor(ctx, { digest, username, password, salt, iterations, derive }) ??
+    derive?.());
+  password?.fill(0);
+  if (!found) throw ctx.fail("no-credentials", "there are no keys that fit");
+  return found;
 }

@@ -16,7 +16,7 @@ export interface ScramCrypto {
   pbkdf2(digest: Digest, password: Uint8Array, salt: Uint8Array, iterations: number): Promise<Uint8Array>;
 }
 
-const clientLabel = /* @__PURE__ */ encodeUtf8("Client Key");
+export const clientLabel: Uint8Array = /* @__PURE__ */ encodeUtf8("Client Key");
 const serverLabel = /* @__PURE__ */ encodeUtf8("Server Key");
 
 /**
@@ -33,23 +33,26 @@ export async function keysFromPassword(
   salt: Uint8Array,
   iterations: number,
 ): Promise<ScramKeys> {
-  return keysFromSalted(crypto, digest, await crypto.pbkdf2(digest, password, salt, iterations), salt, iterations);
+  return keysFromSalted(crypto, digest, crypto.pbkdf2(digest, password, salt, iterations), salt, iterations);
 }
 
 /**
  * ClientKey and ServerKey from SaltedPassword (RFC 5802 §3).
  *
- * @param salted as many octets as the hash gives. Wiped.
+ * @param from SaltedPassword, as many octets as the hash gives. Wiped.
  */
 export async function keysFromSalted(
   crypto: ScramCrypto,
   digest: Digest,
-  salted: Uint8Array,
+  from: MaybePromise<Uint8Array>,
   salt: Uint8Array,
   iterations: number,
 ): Promise<ScramKeys> {
-  const clientKey = await crypto.hmac(digest, salted, clientLabel);
-  const serverKey = await crypto.hmac(digest, salted, serverLabel);
+  const salted = await from;
+  const [clientKey, serverKey] = await Promise.all([
+    crypto.hmac(digest, salted, clientLabel),
+    crypto.hmac(digest, salted, serverLabel),
+  ]);
   wipe(salted);
   return { hash: digest.name, salt, iterations, clientKey, serverKey };
 }

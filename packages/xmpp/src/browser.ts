@@ -1,0 +1,145 @@
+/**
+ * `sasl-xmpp/browser`: FAST tokens that live in the browser, for programs in pages. Follows semver.
+ *
+ * @module
+ */
+import { type BrowserStoreOptions, browserStore, importMacKey, macKey, type WebMacKey } from "sasl-core/browser";
+import type { FastToken, FastTokenStore } from "./sasl2/fast-store.js";
+import { newUserAgentId } from "./sasl2/user-agent.js";
+
+/** Options of {@link browserFastTokens}. */
+export interface BrowserFastTokensOptions extends BrowserStoreOptions {
+  /** Beginning of the names of two databases. Default `sasl`: `sasl-fast-tokens` and `sasl-user-agents`. */
+  readonly database?: string | undefined;
+}
+
+/** See {@link browserFastTokens}. */
+export interface BrowserFastTokens extends FastTokenStore {
+  get(account: string): Promise<FastToken | undefined>;
+  set(account: string, token: FastToken | undefined): Promise<void>;
+  /**
+   * The `id` of the user agent for an account, made at the first call and the same ever after, in every tab: tokens work with
+   * no other. No secret, but what one can be followed by; {@link clear} removes it.
+   *
+   * @param account bare JID.
+   */
+  userAgentId(account: string): Promise<string>;
+  /** Bare JIDs of the accounts there are tokens of. */
+  accounts(): Promise<readonly string[]>;
+  /**
+   * Removes all tokens and ids. Rejects when a database may still hold some. The servers still know the tokens: log out with
+   * `fast(…).logout` where that is to end, too.
+   */
+  clear(): Promise<void>;
+}
+
+/** A token as it is stored. */
+interface Entry extends Omit<FastToken, "token"> {
+  /** Tells one token from the next. */
+  readonly id: string;
+  readonly account: string;
+  readonly key: CryptoKey;
+}
+
+/** A token as this page knows it. */
+interface Seen {
+  readonly id: string;
+  readonly token: FastToken["token"];
+}
+
+/**
+ * FAST tokens in IndexedDB, of this origin alone, as keys that no script can read: the text goes once from the server's
+ * success into WebCrypto. Where IndexedDB does not work tokens stay in memory, and `onFallback` hears why, once.
+ *
+ * Two tabs that log in with the same token at the same moment would both use the same count, and the server refuses one of
+ * them, which costs it the token; `navigator.locks` is there to log in one after the other.
+ *
+ * @throws {RangeError} for options out of range.
+ */
+export function browserFastTokens(options: BrowserFastTokensOptions = {}): BrowserFastTokens {
+  const { database = "sasl", onFallback } = options;
+  let told = false;
+  const once = {
+    ...options,
+    onFallback: (reason: unknown) => {
+      if (!told) onFallback?.(reason);
+      told = true;
+    },
+  };
+  const tokens = browserStore<Entry>(`${database}-fast-tokens`, once);
+  const agents = browserStore<string>(`${database}-user-agents`, once);
+  const seen = new Map<string, Seen>();
+  /** Of hashes that WebCrypto lacks: as text, while the page is open. */
+  const asText = new Map<string, FastToken>();
+
+  return {
+    async get(account) {
+      const entry = await tokens.get(account);
+      if (entry === undefined) return asText.get(account);
+      const { id, key, mechanism, expires, userAgent, count } = entry;
+      const known = seen.get(account);
+      const token = known?.id === id ? known.token : readKey(key);
+      if (token === undefined) return undefined;
+      seen.set(account, { id, token });
+      return { mechanism, token, expires, userAgent, count };
+    },
+
+    async set(account, token) {
+      asText.delete(account);
+      const made = token && (await entryOf(account, token, seen.get(account)));
+      if (token && made === undefined) {
+        asText.set(account, token);
+        once.onFallback(new Error(`WebCrypto has no key for ${token.mechanism}`));
+      }
+      if (made) seen.set(account, made);
+      else seen.delete(account);
+      await tokens.change(account, () => made?.entry);
+    },
+
+    async userAgentId(account) {
+      const made = newUserAgentId();
+      return (await agents.change(account, (old) => old ?? made)) ?? made;
+    },
+
+    accounts: async () => [...(await tokens.all()).map(({ account }) => account), ...asText.keys()],
+
+    async clear() {
+      seen.clear();
+      asText.clear();
+      const done = await Promise.allSettled([tokens.clear(), agents.clear()]);
+      for (const each of done) if (each.status === "rejected") throw each.reason;
+    },
+  };
+}
+
+/** What is to be stored; `undefined` where WebCrypto has no such key. */
+async function entryOf(
+  account: string,
+  given: FastToken,
+  known: Seen | undefined,
+): Promise<(Seen & { readonly entry: Entry }) | undefined> {
+  const { token, ...rest } = given;
+  let made: WebMacKey;
+  try {
+    made = typeof token === "string" ? await keyOf(rest.mechanism, token) : macKey((token as WebMacKey).key);
+  } catch {
+    return undefined;
+  }
+  const id = known?.token === token ? known.id : crypto.randomUUID();
+  return { id, token: made, entry: { id, account, key: made.key, ...rest } };
+}
+
+/** The characters of a token are the key of HMAC with the hash in the mechanism's name (draft-schmaus-kitten-sasl-ht-09 §3). */
+function keyOf(mechanism: string, token: string): Promise<WebMacKey> {
+  const hash = /^HT-(.+)-[A-Z]+$/.exec(mechanism)?.[1] ?? mechanism;
+  return importMacKey(hash, new TextEncoder().encode(token));
+}
+
+/** What somebody else stored there is no key. */
+function readKey(key: CryptoKey): WebMacKey | undefined {
+  try {
+    return macKey(key);
+  } catch {
+    return undefined;
+  }
+}
