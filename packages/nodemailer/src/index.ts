@@ -1,6 +1,14 @@
 /**
- * Every SASL mechanism for nodemailer: SCRAM, channel binding, OAUTHBEARER, Kerberos.
+ * Every SASL mechanism for nodemailer: `withSASL` makes transport options out of transport options.
  *
  * @module
  */
-export {};
+export {
+  type AuthenticationFailure,
+  isSASLError,
+  type SASLErrorCode,
+  type SASLFailure,
+  type SASLMechanism,
+} from "sasl-core";
+export type { AuthenticationResult } from "sasl-smtp";
+export { type SASLOptions, type SASLTransportOptions, type TransportOptions, withSASL } from "./with-sasl.js";
