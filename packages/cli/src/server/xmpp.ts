@@ -347,12 +347,13 @@ class ChatSession {
   }
 
   #reply(stanza: Element, type: string, children: readonly Element[]): Promise<void> {
-    const { adapter, host } = this.#stream;
+    const { adapter } = this.#stream;
     const id = adapter.attribute(stanza, "id");
+    const from = adapter.attribute(stanza, "to"); // none: the account answers, and says so by nothing (RFC 6120 §8.1.2.1)
     const attributes = {
       type,
       ...(id !== undefined && { id }),
-      from: adapter.attribute(stanza, "to") ?? host,
+      ...(from !== undefined && { from }),
       ...(this.jid !== undefined && { to: this.jid }),
     };
     return this.#send(adapter.create(adapter.name(stanza), NS_CLIENT, attributes, children));
