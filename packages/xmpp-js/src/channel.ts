@@ -10,6 +10,7 @@ import type { ElementTransport } from "sasl-xmpp";
 export interface LibrarySocket {
   /** Of a wrapper: what is inside. */
   readonly socket?: unknown;
+  end?(): unknown;
 }
 
 /** Where the connection was to go. */
