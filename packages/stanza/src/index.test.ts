@@ -102,6 +102,7 @@ describe("stanza logs in", () => {
     const open = withSASL(ws, [PLAIN(alice)]);
     expect(await connect(open.made)).toEqual(failed);
     expect(open.login.error).toMatchObject({ code: "no-common-mechanism" });
+    expect(await connect(client(ws, alice.password))).toEqual(started); // by itself
     const secured = withSASL(wss, [PLAIN(alice)]);
     expect(await connect(secured.made)).toEqual(started);
   });

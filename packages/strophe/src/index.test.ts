@@ -96,6 +96,7 @@ describe("strophe.js logs in", () => {
     const { made, login } = withSASL(ws, [SCRAM(alice)]);
     expect(await connect(made)).toContain("CONNECTED");
     expect(login.result?.serverVerified).toBe(true);
+    expect(await connect(client(ws), alice.password, ["AUTHFAIL"])).toEqual(["CONNECTING", "AUTHFAIL"]);
   });
 
   test("with the strongest of both sides", async () => {
@@ -111,6 +112,7 @@ describe("strophe.js logs in", () => {
     const open = withSASL(ws, [PLAIN(alice)]);
     expect(await connect(open.made)).toEqual(failed);
     expect(open.login.error).toMatchObject({ code: "no-common-mechanism" });
+    expect(await connect(client(ws), alice.password)).toEqual(["CONNECTING", "CONNECTED"]); // by itself
     const secured = withSASL(wss, [PLAIN(alice)]);
     expect(await connect(secured.made)).toContain("CONNECTED");
   });
@@ -183,6 +185,9 @@ test("no password is sent where mechanisms were taken off the list", async () =>
   expect(await connect(made, alice.password)).toEqual(failed);
   expect(login.error).toMatchObject({ code: "no-common-mechanism" });
   expect(server.heard).toEqual([]);
+  void connect(client(server.url), alice.password);
+  await vi.waitUntil(() => server.heard.length > 0);
+  expect(server.heard[0]).toContain("jabber:iq:auth"); // by itself
 });
 
 test("a login says nothing on the connection that comes after it", async () => {
