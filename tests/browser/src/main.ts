@@ -7,13 +7,16 @@ import type { Browser } from "playwright-core";
 import { startChromium } from "./browser.js";
 import { runCoreTests } from "./core-tests.js";
 import { fail, finish } from "./report.js";
+import { saslServe } from "./sasl-serve.js";
 import { pageSite } from "./site.js";
+import { webChat } from "./web-chat.js";
 
 const parts: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
   async core(browser) {
     const site = await pageSite(["core-tests"], true);
     await runCoreTests(browser, site).finally(() => site.close());
   },
+  "web-chat": (browser) => webChat(browser, saslServe()),
 };
 
 const wanted = process.argv.slice(2);
