@@ -1,0 +1,14 @@
+/**
+ * Adapters for the libraries that people use: each logs in with its library, to real servers and to `sasl serve`.
+ *
+ * @module
+ */
+import type { Run } from "../run.js";
+import type { Server } from "../servers.js";
+import { xmppJs } from "./xmpp-js.js";
+
+/** @param command file of the `sasl` command */
+export type AdapterAttempts = (run: Run, command: string, servers: readonly Server[]) => Promise<void>;
+
+/** One for each package. */
+export const adapters: readonly AdapterAttempts[] = [xmppJs];
