@@ -13,12 +13,17 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a program to its end, or stops it with everything it has started. */
+/**
+ * Runs a program to its end, or stops it with everything it has started.
+ *
+ * @param enough stops it as well, once that is settled.
+ */
 export function run(
   command: string,
   args: readonly string[],
   options: SpawnOptions,
   timeoutMs: number,
+  enough?: Promise<unknown>,
 ): Promise<Ended> {
   const child = spawn(command, args, { ...options, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const said = { stdout: "", stderr: "" };
@@ -29,6 +34,10 @@ export function run(
   }
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => stop(child.pid), timeoutMs);
+    enough?.then(
+      () => stop(child.pid),
+      () => stop(child.pid),
+    );
     child.once("error", reject);
     child.once("exit", () => stop(child.pid)); // what it left running
     child.once("close", (code) => {
