@@ -5,10 +5,21 @@
  */
 import type { Run } from "../run.js";
 import type { Server } from "../servers.js";
+import type { Client } from "../types.js";
+import { nodemailer } from "./nodemailer.js";
+import { smtpServer } from "./smtp-server.js";
 import { xmppJs } from "./xmpp-js.js";
 
-/** @param command file of the `sasl` command */
-export type AdapterAttempts = (run: Run, command: string, servers: readonly Server[]) => Promise<void>;
+/**
+ * @param command file of the `sasl` command
+ * @param clients other people's, those there are
+ */
+export type AdapterAttempts = (
+  run: Run,
+  command: string,
+  servers: readonly Server[],
+  clients: readonly Client[],
+) => Promise<void>;
 
 /** One for each package. */
-export const adapters: readonly AdapterAttempts[] = [xmppJs];
+export const adapters: readonly AdapterAttempts[] = [nodemailer, smtpServer, xmppJs];
