@@ -39,8 +39,14 @@ function show(view: "opening" | "login" | "chat"): void {
 function showLogin(problem = "", at: HTMLInputElement = password): void {
   show("login");
   the("login-problem").textContent = problem;
-  for (const each of [address, password, server]) each.removeAttribute("aria-invalid");
-  if (problem !== "") at.setAttribute("aria-invalid", "true");
+  for (const each of [address, password, server]) {
+    each.removeAttribute("aria-invalid");
+    each.removeAttribute("aria-errormessage");
+  }
+  if (problem !== "") {
+    at.setAttribute("aria-invalid", "true");
+    at.setAttribute("aria-errormessage", "login-problem");
+  }
   if (at === server) the<HTMLDetailsElement>("more").open = true;
   const first = problem === "" && address.value === "" ? address : at;
   first.focus();
@@ -208,7 +214,8 @@ the("new-form").addEventListener("submit", (event) => {
   const jid = parseJid(field.value.trim());
   const fits = jid?.local !== undefined;
   the("new-problem").textContent = fits ? "" : "Please give a whole address, like bob@example.org.";
-  field.toggleAttribute("aria-invalid", !fits);
+  if (fits) field.removeAttribute("aria-invalid");
+  else field.setAttribute("aria-invalid", "true");
   if (!fits) return field.focus();
   field.value = "";
   openConversation(bareOf(`${jid.local}@${jid.domain}`));
