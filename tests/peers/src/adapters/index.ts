@@ -1,31 +1,26 @@
 /**
- * The adapters, each with the library it is for, against real servers or real clients.
+ * Adapters for the libraries that people use: each logs in with its library, to real servers and to `sasl serve`.
  *
  * @module
  */
 import type { Run } from "../run.js";
 import type { Server } from "../servers.js";
-import type { Attempt, Client } from "../types.js";
-import { nodemailerAttempts } from "./nodemailer.js";
-import { smtpServerAttempts } from "./smtp-server.js";
-import { xmppJsAttempts } from "./xmpp-js.js";
+import type { Client } from "../types.js";
+import { nodemailer } from "./nodemailer.js";
+import { smtpServer } from "./smtp-server.js";
+import { xmppJs } from "./xmpp-js.js";
+import { xmppWeb } from "./xmpp-web.js";
 
-/** What an adapter's attempts have at hand. */
-export interface AdapterSide {
-  readonly run: Run;
-  readonly servers: readonly Server[];
-  /** Other people's clients. */
-  readonly clients: readonly Client[];
-}
+/**
+ * @param command file of the `sasl` command
+ * @param clients other people's, those there are
+ */
+export type AdapterAttempts = (
+  run: Run,
+  command: string,
+  servers: readonly Server[],
+  clients: readonly Client[],
+) => Promise<void>;
 
-/** One line for each adapter. */
-const adapters: readonly ((side: AdapterSide) => Attempt[] | Promise<Attempt[]>)[] = [
-  nodemailerAttempts,
-  smtpServerAttempts,
-  xmppJsAttempts,
-];
-
-/** Run all of them. */
-export async function adaptersSide(run: Run, servers: readonly Server[], clients: readonly Client[]): Promise<void> {
-  for (const adapter of adapters) await run.attempts(await adapter({ run, servers, clients }));
-}
+/** One for each package. */
+export const adapters: readonly AdapterAttempts[] = [nodemailer, smtpServer, xmppJs, xmppWeb];

@@ -9,13 +9,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { passwordOf, wrongPassword } from "../accounts.js";
 import { writePasswdFile } from "../passwd-file.js";
-import { builtCommand, type Run } from "../run.js";
+import type { Run } from "../run.js";
 import { attempt, check } from "../sasl2/check.js";
 import { webPath } from "../sasl2/prosody-web.js";
 import { Serve } from "../serve.js";
 import { endpointOf, type Server } from "../servers.js";
 import type { Attempt, Endpoint } from "../types.js";
-import type { AdapterSide } from "./index.js";
 import { readmeProgram } from "./readme.js";
 
 const program = fileURLToPath(new URL("../../node/xmpp-js-adapter-login.mjs", import.meta.url));
@@ -53,21 +52,23 @@ interface Place {
   readonly binding: string | undefined;
 }
 
-/** Starts a server of ours where any attempt at it is wanted. */
-export async function xmppJsAttempts({ run, servers }: AdapterSide): Promise<Attempt[]> {
+/** Starts a server of ours where any attempt at it is wanted. @param command file of the `sasl` command */
+export async function xmppJs(run: Run, command: string, servers: readonly Server[]): Promise<void> {
   const real = servers.flatMap(placesAt).flatMap((place) => attemptsAt(run, place));
-  const ours = (["xmpp", "xmpps"] as const).flatMap((scheme) => attemptsAt(run, placeOf(nowhere, scheme, true)));
-  const names = [...ours, ...readmeAttempts(run, nowhere)];
-  if (run.options.list || !names.some(({ name }) => run.wants(name))) return [...real, ...names];
+  const named = attemptsAtServe(run, () => nowhere);
+  if (run.options.list || !named.some(({ name }) => run.wants(name))) return run.attempts([...real, ...named]);
   const store = join(run.scratch, "users-xmpp-js");
   await writePasswdFile(run.children, store);
-  const command = run.options.sasl ?? builtCommand;
   const serve = await Serve.start(run.children, "serve", command, ["--store", `file:${store}`]);
+  await run.attempts([...real, ...attemptsAtServe(run, (channel) => serve.endpoint("xmpp", channel))]);
+  await serve.stop("SIGTERM");
+}
+
+function attemptsAtServe(run: Run, endpoint: (channel: "starttls" | "implicit") => Endpoint): Attempt[] {
   return [
-    ...real,
-    ...attemptsAt(run, placeOf(serve.endpoint("xmpp", "starttls"), "xmpp", true, "tls-exporter")),
-    ...attemptsAt(run, placeOf(serve.endpoint("xmpp", "implicit"), "xmpps", true, "tls-exporter")),
-    ...readmeAttempts(run, serve.endpoint("xmpp", "starttls")),
+    ...attemptsAt(run, placeOf(endpoint("starttls"), "xmpp", true, "tls-exporter")),
+    ...attemptsAt(run, placeOf(endpoint("implicit"), "xmpps", true, "tls-exporter")),
+    ...readmeAttempts(run, endpoint("starttls")),
   ];
 }
 
