@@ -18,6 +18,9 @@ describe("R-CBT-02 what is announced about channel binding", () => {
     [plain, ["tls-exporter"], "peer-not-verified", "peer-not-verified"],
     [[], ["tls-server-end-point"], "fits", "fits"],
     [["EXTERNAL"], ["tls-exporter"], "fits", "fits"],
+    [["ANONYMOUS"], ["tls-exporter"], "fits", "fits"],
+    [["EXTERNAL", "ANONYMOUS"], ["tls-exporter"], "fits", "fits"],
+    [["ANONYMOUS", "PLAIN"], ["tls-exporter"], "peer-not-verified", "peer-not-verified"],
     [["EXTERNAL", "PLAIN"], ["tls-exporter"], "peer-not-verified", "peer-not-verified"],
   ];
   for (const [mechanisms, types, sasl2, classic] of rows) {

@@ -58,6 +58,8 @@ export interface Login {
 export interface Expectation {
   /** `impossible` is a login that the client itself must not complete: policy, or nothing acceptable offered. */
   readonly outcome: "accepted" | "refused" | "impossible" | "unreachable";
+  /** Of a refusal: the server may show this name a list without the mechanism, so that nothing can be tried (R-SA2-06). */
+  readonly maybeNotOffered?: boolean;
   /** The mechanism taken; default: the one asked for. */
   readonly mechanism?: string;
   /** The channel-binding type used; default `null`, none. */

@@ -6,7 +6,7 @@
  */
 import { accounts, passwordOf, wrongPassword } from "../accounts.js";
 import type { Endpoint, Expectation, Login } from "../types.js";
-import type { Row } from "./attempt.js";
+import { offersByAccount, type Row } from "./attempt.js";
 
 /** What a family of rows has in common. */
 export interface PasswordRowOptions {
@@ -29,12 +29,12 @@ export function passwordRows(endpoint: Endpoint | undefined, mechanism: string, 
     user: string,
     password: string,
     outcome: Expectation["outcome"],
-    more: Omit<Partial<Row>, "login"> & { login?: Login } = {},
+    more: Omit<Partial<Row>, "login" | "expected"> & { login?: Login; expected?: Partial<Expectation> } = {},
   ): Row => ({
     endpoint,
     ...more,
     login: { mechanism, user, password, ...options.login, ...more.login },
-    expected: { ...options.expected, outcome },
+    expected: { ...options.expected, ...more.expected, outcome },
   });
   const rows = [
     row("alice", passwordOf("alice"), "accepted", mechanism.startsWith("SCRAM-") ? { ids: ["R-SCRAM-20"] } : {}),
@@ -42,7 +42,8 @@ export function passwordRows(endpoint: Endpoint | undefined, mechanism: string, 
   ];
   if (extent === "short") return rows;
   rows.push(row("user", passwordOf("user"), "accepted"));
-  rows.push(row("nobody", wrongPassword, "refused", { note: "unknown user", ids: ["R-GEN-31"] }));
+  const expected = { maybeNotOffered: offersByAccount(endpoint) };
+  rows.push(row("nobody", wrongPassword, "refused", { note: "unknown user", ids: ["R-GEN-31"], expected }));
   for (const { name, stored, typed } of accounts.filter((account) => account.name.startsWith("bob"))) {
     for (const prep of ["saslprep", "none"] as const) {
       const known = sentAsTyped.has(mechanism)

@@ -7,7 +7,7 @@ import { passwordOf, wrongPassword } from "../accounts.js";
 import { verifierAccounts, verifierPassword } from "../passwd-file.js";
 import type { Serve } from "../serve.js";
 import type { Attempt, Certificate, Channel, Client, Endpoint, Expectation, Login, Protocol } from "../types.js";
-import { at, attemptOf, type Row } from "./attempt.js";
+import { at, attemptOf, offersByAccount, type Row } from "./attempt.js";
 import { passwordRows } from "./password-rows.js";
 
 const accepted: Expectation = { outcome: "accepted" };
@@ -190,13 +190,14 @@ function verifiers(endpoint: Endpoint, client: Client, made: ReadonlySet<string>
     .filter(({ name }) => made.has(name))
     .flatMap(({ name, scheme }) => {
       const login = { user: name, password: verifierPassword };
+      const impossible = { outcome: "refused", maybeNotOffered: offersByAccount(endpoint) } as const;
       return [
         ...at(endpoint, { ...login, mechanism: "PLAIN" }, accepted, { note: "stored keys", ids }),
         ...at(endpoint, { ...login, mechanism: "PLAIN", password: wrongPassword }, refused, {
           note: "stored keys, wrong password",
           ids,
         }),
-        ...at(endpoint, { ...login, mechanism: "CRAM-MD5" }, refused, { note: "stored keys", ids }),
+        ...at(endpoint, { ...login, mechanism: "CRAM-MD5" }, impossible, { note: "stored keys", ids }),
         ...(bound ? [] : at(endpoint, { ...login, mechanism: scheme }, accepted, { note: "stored keys", ids })),
         ...at(endpoint, { ...login, mechanism: scheme, password: wrongPassword }, refused, {
           note: "stored keys, wrong password",

@@ -6,7 +6,7 @@
 import { passwordOf, wrongPassword } from "../accounts.js";
 import type { Serve } from "../serve.js";
 import type { Attempt, Client, Endpoint, Protocol } from "../types.js";
-import { at, type Row } from "./attempt.js";
+import { at, offersByAccount, type Row } from "./attempt.js";
 import { passwordRows } from "./password-rows.js";
 import { servedAttempts } from "./serve.js";
 
@@ -36,7 +36,12 @@ function rowsFor(endpoint: Endpoint, mechanism: string): Row[] {
   const nobody = { mechanism, user: "nobody", password: wrongPassword };
   return [
     ...passwordRows(endpoint, mechanism, { prepares: true, extent: "short" }),
-    ...at(endpoint, nobody, { outcome: "refused" }, { note: "unknown user", ids: ["R-GEN-31", "R-STO-04"] }),
+    ...at(
+      endpoint,
+      nobody,
+      { outcome: "refused", maybeNotOffered: offersByAccount(endpoint) },
+      { note: "unknown user", ids: ["R-GEN-31", "R-STO-04"] },
+    ),
   ];
 }
 

@@ -42,7 +42,9 @@ export class GoSendxmpp implements Client {
     try {
       const options = ["--fast-off", "--no-sasl-upgrade", "--scram-mech-pinning", mechanism];
       const finished = await this.send(endpoint, login, home, options);
-      return verdict(finished, finished.exit === 0, /auth failure/.test(finished.stdout + finished.stderr));
+      const said = finished.stdout + finished.stderr;
+      const impossible = /no viable authentication method/.test(said);
+      return verdict(finished, finished.exit === 0, /auth failure/.test(said), impossible);
     } finally {
       rmSync(home, { recursive: true, force: true });
     }
