@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { accountsSide } from "./accounts-side.js";
-import { adaptersSide } from "./adapters/index.js";
+import { adapters } from "./adapters/index.js";
 import { exchangeAttempts } from "./attempts/exchanges.js";
 import { clientSide } from "./client-side.js";
 import { SaslLogin } from "./clients/sasl.js";
@@ -59,7 +59,7 @@ async function runAll(run: Run, command: string): Promise<void> {
   const ours = new SaslLogin(children, command, run.scratch);
   await run.attempts(servers.flatMap((server) => clientSide(server, children, command, ours, others)));
   await sasl2Side(run, command, servers, others, tools);
-  await adaptersSide(run, servers, others);
+  for (const adapter of adapters) await adapter(run, command, servers, others);
   await oneTimeSide(run, command, servers, ours, tools);
   await Promise.all([layersSide(run, tools), cyrusSrp(run)]); // which has something to build first
   await serverSide(run, command, [ours, ...others], tools);

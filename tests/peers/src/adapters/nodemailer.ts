@@ -11,9 +11,9 @@ import { PLAIN, SCRAM, SCRAMPLUS } from "sasl-smtp/mechanisms";
 import { passwordOf, wrongPassword } from "../accounts.js";
 import type { Children } from "../children.js";
 import { lastWords } from "../clients/verdict.js";
-import { endpointOf } from "../servers.js";
+import type { Run } from "../run.js";
+import { endpointOf, type Server } from "../servers.js";
 import type { Attempt, Endpoint, Outcome } from "../types.js";
-import type { AdapterSide } from "./index.js";
 import { readmeProgram } from "./readme.js";
 
 const channels = { starttls: "STARTTLS", implicit: "TLS", none: "clear" } as const;
@@ -28,8 +28,8 @@ interface Wanted {
   readonly logins?: number;
 }
 
-/** All of them, as far as the servers have the ports. */
-export function nodemailerAttempts({ servers, run }: AdapterSide): Attempt[] {
+/** Run all of them, as far as the servers have the ports. */
+export async function nodemailer(run: Run, _command: string, servers: readonly Server[]): Promise<void> {
   const endpoints = servers.flatMap((server) => {
     const names = server.kind === "postfix" ? ["", "dovecot_"] : server.kind === "dovecot" ? [""] : [];
     return names.flatMap((name) => [
@@ -37,7 +37,9 @@ export function nodemailerAttempts({ servers, run }: AdapterSide): Attempt[] {
       endpointOf(server, `${name}submissions`, "smtp", "implicit"),
     ]);
   });
-  return endpoints.flatMap((endpoint) => (endpoint === undefined ? [] : attemptsAt(endpoint, run.children)));
+  await run.attempts(
+    endpoints.flatMap((endpoint) => (endpoint === undefined ? [] : attemptsAt(endpoint, run.children))),
+  );
 }
 
 function attemptsAt(endpoint: Endpoint, children: Children): Attempt[] {

@@ -12,9 +12,9 @@ import { createTransport } from "nodemailer";
 import { PLAIN, SCRAMPLUS } from "sasl-smtp/mechanisms";
 import { passwordOf, wrongPassword } from "../accounts.js";
 import type { Run } from "../run.js";
+import type { Server } from "../servers.js";
 import { makeCertificates } from "../tls-files.js";
 import type { Attempt, Client, Endpoint } from "../types.js";
-import type { AdapterSide } from "./index.js";
 import { mailAttempt } from "./nodemailer.js";
 import { readmeProgram } from "./readme.js";
 
@@ -23,8 +23,13 @@ const mechanisms = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", 
 const alice = { username: "alice", password: passwordOf("alice") };
 const wrong = { username: "alice", password: wrongPassword };
 
-/** Starts one server for each way TLS can begin, where any attempt at it is wanted. */
-export async function smtpServerAttempts({ run, clients }: AdapterSide): Promise<Attempt[]> {
+/** Run all of them. Starts one server for each way TLS can begin, where any attempt at it is wanted. */
+export async function smtpServer(
+  run: Run,
+  _command: string,
+  _servers: readonly Server[],
+  clients: readonly Client[],
+): Promise<void> {
   const all: Attempt[] = [];
   for (const channel of ["starttls", "implicit"] as const) {
     const port = await freePort();
@@ -35,7 +40,7 @@ export async function smtpServerAttempts({ run, clients }: AdapterSide): Promise
     if (attempts.length > 0 && !run.options.list) await start(run, at, output);
     all.push(...attempts);
   }
-  return all;
+  await run.attempts(all);
 }
 
 function attemptsAt(at: Endpoint, clients: readonly Client[], output: { readonly text: string }): Attempt[] {
