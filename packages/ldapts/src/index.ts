@@ -1,6 +1,13 @@
 /**
- * SASL bind with any mechanism for ldapts.
+ * Every SASL mechanism for ldapts.
  *
  * @module
  */
-export {};
+export {
+  AuthenticationFailure,
+  type AuthenticationResult,
+  isSASLError,
+  SASLFailure,
+  type SASLMechanism,
+} from "sasl-core";
+export { type SASLBindOptions, saslBind, supportedMechanisms } from "./bind.js";

@@ -1,0 +1,84 @@
+/**
+ * The exchange: one bind request for each message. Source: RFC 4511 §4.2, §4.2.2.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import { SASLFailure, type SASLInterface, type SASLReply } from "sasl-core";
+import { type BindResponse, MessageSplitter, readBindResponse, writeBindRequest } from "./messages.js";
+import { failureOf, resultCodes } from "./results.js";
+
+/** ldapts counts its requests up from 1; these are counted down from the highest number there is (RFC 4511 §4.1.1). */
+const highestId = 2 ** 31 - 1;
+
+/** `SASLInterface` over the socket of a client that has nothing else under way. */
+export class BindExchange implements SASLInterface {
+  readonly secure: boolean;
+  readonly #socket: Socket;
+  #mechanism = "";
+  #id = highestId;
+  /** Whether the server waits for the next message. */
+  #open = false;
+  #pending: Promise<unknown> | undefined;
+
+  constructor(socket: Socket, secure: boolean) {
+    this.#socket = socket;
+    this.secure = secure;
+  }
+
+  initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
+    this.#mechanism = mechanism;
+    return this.#say(payload);
+  }
+
+  respond(payload: Uint8Array): Promise<SASLReply> {
+    return this.#say(payload);
+  }
+
+  /** RFC 4511 §4.2: an empty mechanism name, which no server supports. */
+  async abort(): Promise<SASLReply> {
+    await this.#pending?.catch(() => {});
+    if (this.#open) await this.#ask("", undefined);
+    this.#open = false;
+    return { state: "failure" };
+  }
+
+  async #say(credentials: Uint8Array | undefined): Promise<SASLReply> {
+    const { code, text, serverCredentials } = await this.#ask(this.#mechanism, credentials);
+    this.#open = code === resultCodes.saslBindInProgress;
+    if (this.#open) return { state: "challenge", payload: serverCredentials ?? new Uint8Array(0) };
+    if (code === resultCodes.success) return { state: "success", payload: serverCredentials };
+    throw failureOf(code, text);
+  }
+
+  #ask(mechanism: string, credentials: Uint8Array | undefined): Promise<BindResponse> {
+    const socket = this.#socket;
+    const id = this.#id--;
+    const splitter = new MessageSplitter();
+    this.#pending = new Promise<BindResponse>((resolve, reject) => {
+      const settle = (settled: () => void): void => {
+        socket.off("data", hear).off("close", lose);
+        settled();
+      };
+      const lose = (): void => settle(() => reject(new SASLFailure("connection-lost", "the connection was closed")));
+      const hear = (chunk: Buffer): void => {
+        try {
+          for (const message of splitter.push(chunk)) {
+            const response = readBindResponse(message, id);
+            if (response === undefined) continue; // to something else
+            settle(() => resolve(response));
+            return;
+          }
+        } catch (error) {
+          settle(() => reject(error));
+          socket.destroy(); // where the next message begins is not known any more
+        }
+      };
+      // Before ldapts, which gives up on what it cannot read, hears it; it drops answers to numbers it has not used.
+      socket.prependListener("data", hear).on("close", lose);
+      if (socket.destroyed) return lose();
+      socket.write(writeBindRequest(id, mechanism, credentials));
+    });
+    return this.#pending as Promise<BindResponse>;
+  }
+}
