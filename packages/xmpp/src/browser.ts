@@ -119,9 +119,10 @@ async function entryOf(
   known: Seen | undefined,
 ): Promise<(Seen & { readonly entry: Entry }) | undefined> {
   const { token, ...rest } = given;
-  let made: WebMacKey;
+  let made = token as WebMacKey;
   try {
-    made = typeof token === "string" ? await keyOf(rest.mechanism, token) : macKey((token as WebMacKey).key);
+    if (typeof token === "string") made = await keyOf(rest.mechanism, token);
+    else macKey(made.key); // throws for what came from elsewhere
   } catch {
     return undefined;
   }

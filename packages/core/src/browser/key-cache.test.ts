@@ -188,9 +188,9 @@ describe("keys in the browser", () => {
   });
 
   test("are gone after clear, those of a login under way too", async () => {
-    const at = await serverOf();
+    const at = await serverOf(["tim", "anna"]);
     const keyCache = newCaches()();
-    await logIn(at, typed, { keyCache });
+    await logIn(at, { ...typed, username: "anna" }, { keyCache });
     const wire = recorded(at.server.session({ secure: true }), async (reply, index) => {
       if (index === 1) await keyCache.clear();
       return reply;
