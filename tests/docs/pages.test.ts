@@ -25,3 +25,16 @@ describe("there is a README in", () => {
     test(folder, () => expect(existsSync(join(root, folder, "README.md"))).toBe(true));
   }
 });
+
+describe("the first page leads to", () => {
+  const linked = new Set(linksOf("README.md").map(({ path }) => path));
+  const documents = readdirSync(join(root, "docs"), { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => `docs/${name}`);
+  const folders = ["packages", "examples"].flatMap((parent) =>
+    readdirSync(join(root, parent))
+      .map((name) => `${parent}/${name}`)
+      .filter((folder) => existsSync(join(root, folder, "package.json"))),
+  );
+  for (const each of [...documents, ...folders]) test(each, () => expect(linked).toContain(each));
+});

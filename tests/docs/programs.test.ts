@@ -117,7 +117,12 @@ const shownPorts = { imap: 1143, smtp: 1587, xmpp: 1522 } as const;
 type Ports = Readonly<Partial<Record<keyof typeof shownPorts, number>>>;
 
 /** @param ca file with the certificate to trust. */
-async function runProgram({ source, text }: Program, ports: Ports, ca: string, enough?: Promise<unknown>): Promise<Ended> {
+async function runProgram(
+  { source, text }: Program,
+  ports: Ports,
+  ca: string,
+  enough?: Promise<unknown>,
+): Promise<Ended> {
   const { code } = await transform(withPorts(text, ports), {
     loader: "ts",
     format: "esm",
