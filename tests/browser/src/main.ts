@@ -1,25 +1,42 @@
 /**
- * `npm run test:browser [PART...]`: our packages and the web example in Chromium.
+ * `npm run test:browser [-- PART...]`: our packages and the web example in Chromium.
  *
  * @module
  */
 import type { Browser } from "playwright-core";
 import { startChromium } from "./browser.js";
 import { runCoreTests } from "./core-tests.js";
+import { printSpeed, runChecks } from "./pages.js";
+import { prosody } from "./prosody.js";
 import { fail, finish } from "./report.js";
 import { saslServe } from "./sasl-serve.js";
-import { pageSite } from "./site.js";
+import { pageSite, type Site } from "./site.js";
 import { webChat } from "./web-chat.js";
 
 const parts: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
-  async core(browser) {
-    const site = await pageSite(["core-tests"], true);
-    await runCoreTests(browser, site).finally(() => site.close());
+  core: (browser) => withPage("core-tests", (site) => runCoreTests(browser, site)),
+  async xmpp(browser) {
+    const server = saslServe();
+    await server.start();
+    const query = `?server=${encodeURIComponent(server.url)}`;
+    await withPage("xmpp", (site) => runChecks(browser, site, "xmpp", query)).finally(() => server.stop());
   },
   "web-chat": (browser) => webChat(browser, saslServe()),
+  async prosody(browser) {
+    const server = await prosody();
+    if (server === undefined) console.log("SKIP  there is no Prosody, and it cannot be installed here");
+    else await webChat(browser, server).finally(server.remove);
+  },
+  speed: (browser) => withPage("speed", (site) => printSpeed(browser, site)),
 };
 
+async function withPage(name: string, run: (site: Site) => Promise<void>): Promise<void> {
+  const site = await pageSite([name], name === "core-tests");
+  await run(site).finally(() => site.close());
+}
+
 const wanted = process.argv.slice(2);
+for (const each of wanted) if (!Object.hasOwn(parts, each)) fail(each, `parts: ${Object.keys(parts).join(", ")}`);
 const browser = await startChromium();
 console.log(`Chromium ${browser.version()}`);
 for (const [name, run] of Object.entries(parts)) {

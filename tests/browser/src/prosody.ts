@@ -1,0 +1,98 @@
+/**
+ * A Prosody of our own, with WebSocket. Debian's knows no SASL2 and so no tokens: keys of SCRAM are what is kept there.
+ *
+ * @module
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { promisify } from "node:util";
+import { install } from "./tools.js";
+import { type ChatServer, users } from "./web-chat.js";
+
+const program = "/usr/bin/prosody";
+
+/** @returns `undefined` where there is none and none can be installed. */
+export async function prosody(): Promise<(ChatServer & { readonly remove: () => void }) | undefined> {
+  if (!existsSync(program) && !install("prosody")) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), "sasl-prosody-"));
+  mkdirSync(join(folder, "data"));
+  const port = await freePort();
+  const config = join(folder, "prosody.cfg.lua");
+  writeFileSync(config, configuration(folder, port));
+  const register = async (name: string, password: string) => {
+    await promisify(execFile)("prosodyctl", ["--config", config, "register", name, "localhost", password]);
+  };
+  for (const [name, password] of Object.entries(users)) await register(name, password);
+  let child: ChildProcess | undefined;
+  return {
+    name: "Prosody",
+    url: `ws://localhost:${port}/xmpp-websocket`,
+    tokens: false,
+    async start() {
+      child ??= spawn(program, ["--config", config, "-F"], { stdio: "ignore" });
+      for (let left = 100; !(await listens(port)); left--) {
+        if (left === 0 || child.exitCode !== null) throw new Error("Prosody does not start");
+        await wait(100);
+      }
+    },
+    async stop() {
+      const stopping = child;
+      child = undefined;
+      if (stopping === undefined || stopping.exitCode !== null) return;
+      stopping.kill("SIGKILL"); // as when the machine goes away
+      await once(stopping, "exit");
+    },
+    changePassword: register,
+    remove: () => rmSync(folder, { recursive: true }),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function configuration(folder: string, port: number): string {
+  return `run_as_root = true
+pidfile = "${folder}/pid"
+daemonize = false
+data_path = "${folder}/data"
+log = { { levels = { min = "info" }, to = "file", filename = "${folder}/log" } }
+modules_enabled = { "disco"; "roster"; "saslauth"; "ping"; "carbons"; "websocket" }
+modules_disabled = { "s2s"; "s2s_auth_certs"; "posix"; "offline"; "tls" }
+interfaces = { "127.0.0.1" }
+c2s_ports = {}
+s2s_ports = {}
+component_ports = {}
+http_ports = { ${port} }
+http_interfaces = { "127.0.0.1" }
+https_ports = {}
+consider_websocket_secure = true
+http_host = "localhost"
+storage = "internal"
+authentication = "internal_hashed"
+VirtualHost "localhost"
+  password_hash = "SHA-256"
+`;
+}
