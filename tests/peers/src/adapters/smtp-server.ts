@@ -118,6 +118,7 @@ async function start(run: Run, { port, channel, ca }: Endpoint, output: { text: 
     });
   }
   for (let tries = 0; tries < 100 && !(await answers(port)); tries++) await sleep(100);
+  if (!(await answers(port))) run.report.fail(`${name} ${channel}`, output.text);
   rmSync(folder, { recursive: true });
 }
 
