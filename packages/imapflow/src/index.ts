@@ -1,5 +1,5 @@
 /**
- * Every SASL mechanism for imapflow.
+ * Every SASL mechanism for imapflow. Two ways in, one for each age of the library, make this longer than one would be.
  *
  * @module
  */

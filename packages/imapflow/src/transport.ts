@@ -7,13 +7,14 @@
  * @module
  */
 import { connect, type Socket } from "node:net";
-import { Duplex } from "node:stream";
-import { type CipherNameAndProtocol, type ConnectionOptions, connect as connectTls, TLSSocket } from "node:tls";
+import type { Duplex } from "node:stream";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { SASLFailure, type SASLMechanism, type SecurityLayer } from "sasl-core";
 import { layered } from "sasl-core/node";
 import { type AuthenticationResult, authenticate, greet, type LineTransport } from "sasl-imap";
 import { type NodeLineTransport, nodeLineTransport, startTlsClient } from "sasl-lines/node";
 import type { SASLOptions } from "./create.js";
+import { LoggedInStream } from "./logged-in-stream.js";
 
 /** How a connection is protected: TLS from the first octet, by STARTTLS, or not at all. */
 export type Channel = "tls" | "starttls" | "none";
@@ -44,7 +45,7 @@ export function transportThatLogsIn(
 }
 
 /** What a login left behind. */
-interface LoggedIn {
+export interface LoggedIn {
   readonly socket: Socket;
   /** The socket, or a security layer around it. */
   readonly stream: Duplex;
@@ -123,100 +124,4 @@ function ready(socket: Socket, event: "connect" | "secureConnect", signal: Abort
       resolve();
     });
   });
-}
-
-/** The stream imapflow gets. What it says by itself is that somebody has logged in. */
-class LoggedInStream extends Duplex {
-  readonly #closed: AbortController = new AbortController();
-  #inner: LoggedIn | undefined;
-
-  constructor(login: (closed: AbortSignal) => Promise<LoggedIn>, onConnect: () => void) {
-    super();
-    login(this.#closed.signal).then(
-      (inner) => this.#begin(inner, onConnect),
-      (error) => this.destroy(error), // rejects `connect()`; after a close nobody hears it
-    );
-  }
-
-  get authorized(): boolean | undefined {
-    return this.#tls?.authorized;
-  }
-
-  get remoteAddress(): string | undefined {
-    return this.#inner?.socket.remoteAddress;
-  }
-
-  get remotePort(): number | undefined {
-    return this.#inner?.socket.remotePort;
-  }
-
-  get localAddress(): string | undefined {
-    return this.#inner?.socket.localAddress;
-  }
-
-  get localPort(): number | undefined {
-    return this.#inner?.socket.localPort;
-  }
-
-  getCipher(): CipherNameAndProtocol | null {
-    return this.#tls?.getCipher() ?? null;
-  }
-
-  setKeepAlive(enable?: boolean, initialDelay?: number): this {
-    this.#inner?.socket.setKeepAlive(enable, initialDelay);
-    return this;
-  }
-
-  setTimeout(timeoutMs: number): this {
-    this.#inner?.socket.setTimeout(timeoutMs);
-    return this;
-  }
-
-  override _read(): void {
-    this.#inner?.stream.resume();
-  }
-
-  override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#inner?.stream.write(chunk, encoding, done);
-  }
-
-  override _final(done: (error?: Error | null) => void): void {
-    this.#inner?.stream.end(() => done());
-  }
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#closed.abort();
-    this.#inner?.stream.destroy();
-    done(error);
-  }
-
-  get #tls(): TLSSocket | undefined {
-    const socket = this.#inner?.socket;
-    return socket instanceof TLSSocket ? socket : undefined;
-  }
-
-  #begin(inner: LoggedIn, onConnect: () => void): void {
-    const { socket, stream, head, result } = inner;
-    stream.on("error", (error) => this.destroy(error));
-    if (this.destroyed) {
-      stream.destroy();
-      return;
-    }
-    this.#inner = inner;
-    stream.on("close", () => this.destroy()).on("end", () => this.push(null));
-    socket.on("timeout", () => this.emit("timeout"));
-    this.push(greetingOf(result));
-    if (head.length > 0) this.push(head);
-    stream.on("data", (chunk: Buffer) => {
-      if (!this.push(chunk)) stream.pause();
-    });
-    stream.resume(); // it was paused by whoever released it
-    onConnect();
-  }
-}
-
-/** With what the server can do now, where it has said so: imapflow need not ask then. */
-function greetingOf({ capabilities }: AuthenticationResult): string {
-  const atoms = [...(capabilities?.capabilities ?? [])].filter((atom) => /^[A-Z0-9=+\-_.:/]+$/.test(atom));
-  return `* PREAUTH ${atoms.length > 0 ? `[CAPABILITY ${atoms.join(" ")}] ` : ""}logged in\r\n`;
 }

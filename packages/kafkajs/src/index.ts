@@ -3,4 +3,11 @@
  *
  * @module
  */
-export {};
+export {
+  AuthenticationFailure,
+  type AuthenticationResult,
+  isSASLError,
+  SASLFailure,
+  type SASLMechanism,
+} from "sasl-core";
+export { type SASLOptions, withSASL } from "./with-sasl.js";
