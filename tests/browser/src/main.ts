@@ -11,6 +11,7 @@ import { prosody } from "./prosody.js";
 import { fail, finish } from "./report.js";
 import { saslServe } from "./sasl-serve.js";
 import { pageSite, type Site } from "./site.js";
+import { runStores } from "./stores.js";
 import { webChat } from "./web-chat.js";
 
 const parts: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
@@ -21,6 +22,7 @@ const parts: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
     const query = `?server=${encodeURIComponent(server.url)}`;
     await withPage("xmpp", (site) => runChecks(browser, site, "xmpp", query)).finally(() => server.stop());
   },
+  stores: (browser) => withPage("stores", (site) => runStores(browser, site)),
   "web-chat": (browser) => webChat(browser, saslServe()),
   async prosody(browser) {
     const server = await prosody();
