@@ -14,7 +14,7 @@ type Conversation = ReturnType<Half>;
 type Ended = Conversation extends AsyncGenerator<unknown, infer Result, unknown> ? Result : never;
 
 /** SCRAM-SHA-256 with another end. */
-export function endingWith(change: (honest: Ended) => Ended): Mechanism {
+function endingWith(change: (honest: Ended) => Ended): Mechanism {
   return defineMechanism({
     ...scramSha256,
     async *server(ctx): Conversation {
