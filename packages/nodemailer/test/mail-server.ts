@@ -18,11 +18,11 @@ const read = (name: string): string =>
 
 /** For `localhost`. */
 export const cert: string = read("ecdsa-sha256.cert");
-export const key: string = read("ec-p256.key");
+const key: string = read("ec-p256.key");
 
 export const password = "open sesame of forty thieves";
 export const token = "token-that-nobody-may-read";
-export const all: readonly Mechanism[] = [plain, scramSha256, scramSha256Plus, oauthbearer];
+const all: readonly Mechanism[] = [plain, scramSha256, scramSha256Plus, oauthbearer];
 
 /** A server that runs, and what happened at it. */
 export interface Running {

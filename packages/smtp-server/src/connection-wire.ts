@@ -37,13 +37,18 @@ export class ConnectionWire implements LineTransport {
       if (socket.destroyed) return onClose();
       socket.once("close", onClose);
       this.#connection._unauthenticatedCommands--; // smtp-server counts this line as a command, and ten of these are too many
+      let early = true;
       this.#connection._nextHandler = (line, resume) => {
         this.#resume = resume;
         socket.off("close", onClose);
-        if (line.length > maxBytes) reject(new SASLFailure("limit-exceeded", "the line is too long"));
+        // R-SMTP-18: it was there before the challenge, so it is no answer to it.
+        if (early)
+          reject(new SASLFailure("unexpected-message", "a line was sent ahead of the challenge it would answer"));
+        else if (line.length > maxBytes) reject(new SASLFailure("limit-exceeded", "the line is too long"));
         else resolve(line.toString());
       };
       this.done();
+      early = false;
     });
   }
 

@@ -302,6 +302,16 @@ describe("refuses", () => {
     });
   }
 
+  test("R-SMTP-18 an answer that was sent ahead of its challenge", async () => {
+    const running = await start({ smtp: { secure: true } });
+    const { wire } = await reach(running, "implicit");
+    await wire.write(`AUTH PLAIN\r\n${good}\r\n`);
+    expect(await wire.readLine(1000)).toBe("334 ");
+    expect(await wire.readLine(1000)).toBe("501 5.7.0 Unexpected authentication message");
+    expect(await say(wire, "NOOP")).toEqual(["250 OK"]);
+    expect(running.events).toMatchObject([{ ok: false, code: "unexpected-message" }]);
+  });
+
   test("R-SMTP-20 the fourth attempt, after as many lines as they take", async () => {
     const running = await start({ smtp: { secure: true } });
     const { wire } = await reach(running, "implicit");
