@@ -26,6 +26,14 @@ export function canStartTLS(socket: LibrarySocket): boolean {
   return socket instanceof Socket && !(socket instanceof TLSSocket);
 }
 
+export function letGo(socket: LibrarySocket): () => void {
+  if (!(socket instanceof Socket)) return () => {};
+  const listeners = socket.listeners("close") as (() => void)[];
+  return () => {
+    for (const listener of listeners) socket.removeListener("close", listener);
+  };
+}
+
 export function drop(socket: LibrarySocket): void {
   const inner = (socket instanceof Socket ? socket : socket.socket) as
     | Partial<Socket & WebSocketLike>

@@ -9,6 +9,10 @@ export function canStartTLS(_socket: LibrarySocket): boolean {
   return false;
 }
 
+export function letGo(_socket: LibrarySocket): () => void {
+  return () => {};
+}
+
 export function drop({ socket }: LibrarySocket): void {
   (socket as WebSocket | null | undefined)?.close();
 }

@@ -31,5 +31,11 @@ export declare function channelOf(socket: LibrarySocket, to: Destination): Chann
 /** Whether the library answers an offer of STARTTLS on it. */
 export declare function canStartTLS(socket: LibrarySocket): boolean;
 
+/**
+ * Before TLS is put on a socket. @returns what takes off the library's listeners for its end: with them it counts as the end
+ * of whatever connection there is by then, and is followed by another, also after `stop()`.
+ */
+export declare function letGo(socket: LibrarySocket): () => void;
+
 /** Drops a connection at once. */
 export declare function drop(socket: LibrarySocket): void;

@@ -1,5 +1,6 @@
 /** The library against our server. */
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { client, xml } from "@xmpp/client";
 import { PLAIN, plain, SCRAM, SCRAMPLUS } from "sasl-core/mechanisms";
 import { bind2, fast, memoryFastTokens, newUserAgentId, sasl2, type XMPPAuthenticationResult } from "sasl-xmpp";
@@ -163,6 +164,20 @@ test("no password over a connection without TLS", async () => {
   await expect(xmpp.start()).rejects.toMatchObject({ code: "no-common-mechanism" });
   expect(await wait()).not.toContain("<auth");
   close();
+});
+
+test("stopped, it stays so when the socket below TLS ends, and may be started again", async () => {
+  const { xmpp, results } = connect(await start({}));
+  const sockets: Socket[] = [];
+  xmpp.on("connect", () => sockets.push(xmpp.socket as unknown as Socket));
+  await xmpp.start();
+  const [below] = sockets;
+  const closed = below && once(below, "close");
+  await xmpp.stop();
+  await closed;
+  expect(xmpp.status).toBe("offline");
+  await xmpp.start();
+  expect(results).toHaveLength(2);
 });
 
 test("it cannot be started twice", async () => {

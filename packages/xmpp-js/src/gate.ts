@@ -15,7 +15,7 @@ import {
   NS_TLS,
   type XMLAdapter,
 } from "sasl-xmpp";
-import { canStartTLS } from "#channel";
+import { canStartTLS, letGo } from "#channel";
 import { Inbox } from "./inbox.js";
 import type { Entity, XMPPElement } from "./library.js";
 
@@ -44,6 +44,8 @@ export class Gate {
   /** A session is bound, and the features to come need not say how. */
   #bound = false;
   #pass: (element: XMPPElement) => void = () => {};
+  /** See `letGo`. */
+  #upgraded: () => void = () => {};
 
   /** @param refused told of a server that does not ask for a login. */
   constructor(entity: Entity, refused: (error: SASLFailure) => void) {
@@ -99,6 +101,8 @@ export class Gate {
   /** Before the first octet of a stream is read. */
   #guard(): void {
     const { parser } = this.#entity;
+    this.#upgraded();
+    this.#upgraded = () => {};
     if (parser === null) return;
     const listeners = parser.listeners("element") as ((element: XMPPElement) => void)[];
     parser.removeAllListeners("element");
@@ -136,8 +140,11 @@ export class Gate {
     }
     const { startTLS, mechanisms } = discover(element, adapter);
     const offered = [...mechanisms.slice(0, 1), ...(discoverSASL2(element, adapter)?.mechanisms.slice(0, 1) ?? [])];
-    if (startTLS !== undefined && canStartTLS(this.#entity.socket ?? {})) this.#stage = "tls";
-    else if (offered.length > 0) this.#expect(element, offered);
+    const socket = this.#entity.socket ?? {};
+    if (startTLS !== undefined && canStartTLS(socket)) {
+      this.#stage = "tls";
+      this.#upgraded = letGo(socket);
+    } else if (offered.length > 0) this.#expect(element, offered);
     else return new SASLFailure("no-common-mechanism", "the server offers no way to log in");
     return undefined;
   }
