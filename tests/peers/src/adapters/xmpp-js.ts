@@ -5,10 +5,8 @@
  * @module
  */
 import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { passwordOf, wrongPassword } from "../accounts.js";
-import { writePasswdFile } from "../passwd-file.js";
 import type { Run } from "../run.js";
 import { attempt, check } from "../sasl2/check.js";
 import { webPath } from "../sasl2/prosody-web.js";
@@ -48,6 +46,7 @@ interface Place {
   readonly url: string;
   readonly way: string;
   readonly sasl2: boolean;
+  readonly username: string;
   /** What the login is bound to; `undefined` for nothing. */
   readonly binding: string | undefined;
 }
@@ -57,9 +56,7 @@ export async function xmppJs(run: Run, command: string, servers: readonly Server
   const real = servers.flatMap(placesAt).flatMap((place) => attemptsAt(run, place));
   const named = attemptsAtServe(run, () => nowhere);
   if (run.options.list || !named.some(({ name }) => run.wants(name))) return run.attempts([...real, ...named]);
-  const store = join(run.scratch, "users-xmpp-js");
-  await writePasswdFile(run.children, store);
-  const serve = await Serve.start(run.children, "serve", command, ["--store", `file:${store}`]);
+  const serve = await Serve.start(run.children, "serve", command, []);
   await run.attempts([...real, ...attemptsAtServe(run, (channel) => serve.endpoint("xmpp", channel))]);
   await serve.stop("SIGTERM");
 }
@@ -90,19 +87,20 @@ function placesAt(server: Server): Place[] {
 
 function placeOf(endpoint: Endpoint, scheme: "xmpp" | "xmpps" | "wss", sasl2: boolean, binding?: string): Place {
   const url = `${scheme}://${endpoint.host}:${endpoint.port}${scheme === "wss" ? webPath : ""}`;
-  return { endpoint, url, way: { xmpp: "STARTTLS", xmpps: "TLS", wss: "wss" }[scheme], sasl2, binding };
+  const username = endpoint.server === "serve" ? "user" : "alice"; // who is there without a store
+  return { endpoint, username, url, way: { xmpp: "STARTTLS", xmpps: "TLS", wss: "wss" }[scheme], sasl2, binding };
 }
 
 function attemptsAt(run: Run, place: Place): Attempt[] {
-  const { endpoint, url, way, sasl2, binding } = place;
+  const { endpoint, username, url, way, sasl2, binding } = place;
   const named = (what: string, ids: string) =>
-    `${endpoint.server} xmpp ${way} ${what} alice [${ids}], by xmpp.js with sasl-xmpp-js`;
-  const right = passwordOf("alice");
+    `${endpoint.server} xmpp ${way} ${what} ${username} [${ids}], by xmpp.js with sasl-xmpp-js`;
+  const right = passwordOf(username);
 
   async function logIn(passwords: readonly string[], withSASL2: boolean): Promise<readonly Told[]> {
     const policy = binding === undefined ? "prefer" : "require";
     const { domain } = endpoint;
-    const request = { service: url, domain, username: "alice", passwords, sasl2: withSASL2, binding: policy };
+    const request = { service: url, domain, username, passwords, sasl2: withSASL2, binding: policy };
     const env = { NODE_EXTRA_CA_CERTS: endpoint.ca };
     const { stdout, stderr } = await run.children.run(process.execPath, [program], {
       input: JSON.stringify(request),
@@ -120,7 +118,7 @@ function attemptsAt(run: Run, place: Place): Attempt[] {
     check("the binding", told?.channelBinding ?? null, binding ?? null);
     check("the server", told?.serverVerified, true);
     check("bound the old way", told?.bindings, bindings);
-    check("the session", [told?.jid?.startsWith(`alice@${endpoint.domain}/`), told?.answered], [true, true]);
+    check("the session", [told?.jid?.startsWith(`${username}@${endpoint.domain}/`), told?.answered], [true, true]);
   }
 
   const scram = binding === undefined ? /^SCRAM-SHA-\d+$/ : /^SCRAM-SHA-\d+-PLUS$/;
