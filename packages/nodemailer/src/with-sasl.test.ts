@@ -172,6 +172,15 @@ describe("gives up", () => {
     expect(server.heard.join()).not.toContain("MAIL");
   });
 
+  test("R-SMTP-16 where clear text follows the answer to STARTTLS", async () => {
+    const server = started(
+      await scriptedServer((line) =>
+        line.startsWith("EHLO") ? "250-me\r\n250 STARTTLS\r\n" : "220 go\r\n250-me\r\n250 AUTH PLAIN\r\n",
+      ),
+    );
+    expect((await verify(at(server), passwords)).code).toBe("ETLS peer-not-verified");
+  });
+
   test("where nobody answers", async () => {
     const server = await mailServer("clear");
     await server.close();
