@@ -1,6 +1,7 @@
 /** The real smtp-server with our mechanisms, and our own client and bare lines on the other side. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { type AddressInfo, connect } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import {
@@ -46,10 +47,10 @@ interface Settings {
   readonly install?: InstallOptions;
 }
 
-async function start({ smtp, sasl, install }: Settings = {}) {
+async function start({ smtp, sasl, install }: Settings = {}, Server: typeof SMTPServer = SMTPServer) {
   const events: ServerEvent[] = [];
   const sessions: SMTPServerSession[] = [];
-  const server = new SMTPServer({
+  const server = new Server({
     ...quiet,
     onData(stream, session, callback) {
       sessions.push(session);
@@ -214,6 +215,14 @@ describe("two servers in a program", () => {
     await authenticate(second.wire, second.announced, [PLAIN({ username: "bob", password: "other" })]);
     await authenticate(plainOne.wire, plainOne.announced, [PLAIN({ username: "carol", password: "x" })]);
     expect(asked).toEqual(["carol"]);
+  });
+
+  test("one of CommonJS is served as well", async () => {
+    const { SMTPServer: Other } = createRequire(import.meta.url)("smtp-server") as typeof import("smtp-server");
+    expect(Other).not.toBe(SMTPServer);
+    const running = await start({ smtp: { secure: true } }, Other);
+    const { wire, announced } = await reach(running, "implicit");
+    expect(await authenticate(wire, announced, [SCRAMPLUS(alice)])).toMatchObject({ channelBinding: "tls-exporter" });
   });
 
   test("a server gets its SASL once", () => {
