@@ -118,6 +118,19 @@ for (const [name, codec] of codecs) {
       expect(socket.said.at(-1)).toBe("<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>");
     });
 
+    test.each([
+      ["declared", "<stream:error xmlns:stream='http://etherx.jabber.org/streams'>"],
+      ["not declared, as Prosody has it", "<stream:error>"],
+    ])("RFC 7395 §3.3.3 a stream error says why, with its prefix %s", async (_, tag) => {
+      const error = `${tag}<conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>`;
+      const stream = websocketStream(new FakeSocket(OPEN, FEATURES, error), codec, { domain: "localhost" });
+      await stream.open();
+      expect(await rejection(stream.receive())).toMatchObject({
+        code: "connection-lost",
+        opaqueError: { condition: "conflict" },
+      });
+    });
+
     const hostile: readonly [why: string, answers: readonly string[], code: SASLErrorCode][] = [
       ["white space first", [` ${OPEN}`], "incorrect-encoding"],
       ["text", ["hello"], "incorrect-encoding"],

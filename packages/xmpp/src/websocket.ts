@@ -6,7 +6,7 @@
 import { SASLFailure } from "sasl-core";
 import { type DOMDocumentLike, type DOMElementLike, domAdapter } from "./dom.js";
 import { type Attributes, isElement, type XMLAdapter } from "./element.js";
-import { NS_FRAMING } from "./namespaces.js";
+import { NS_FRAMING, NS_STREAM } from "./namespaces.js";
 import { ClientStream, type ClientStreamOptions } from "./stream/client-stream.js";
 import { escapeXML, StreamViolation } from "./stream/conditions.js";
 import { authenticatedXMLLimits, defaultXMLLimits, type Framing, type StreamEvent } from "./stream/framing.js";
@@ -39,6 +39,12 @@ export interface WebSocketFramingOptions {
 }
 
 const OPEN = 1;
+
+/**
+ * An error without the declaration that RFC 7395 §3.3.3 asks for, as Prosody sends it when a session is replaced or ended: it
+ * says why, and is not to be lost.
+ */
+const undeclared = /^<stream:error(?=[\s/>])(?![^>]*\sxmlns:stream=)/;
 
 /** Messages that nobody asked for yet may together be so many times as long as one. */
 const WAITING_MESSAGES = 4;
@@ -160,7 +166,7 @@ export class WebSocketFraming<E> implements Framing<E> {
       throw new StreamViolation("bad-format", "a message that does not start with an element"); // §3.3.3
     let element: E;
     try {
-      element = parse(message);
+      element = parse(message.replace(undeclared, `$& xmlns:stream='${NS_STREAM}'`));
     } catch (error) {
       throw error instanceof StreamViolation ? error : new StreamViolation("not-well-formed", "ill-formed XML");
     }
