@@ -25,9 +25,11 @@ const parts: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
   stores: (browser) => withPage("stores", (site) => runStores(browser, site)),
   "web-chat": (browser) => webChat(browser, saslServe()),
   async prosody(browser) {
-    const server = await prosody();
-    if (server === undefined) console.log("SKIP  there is no Prosody, and it cannot be installed here");
-    else await webChat(browser, server).finally(server.remove);
+    const tree = process.env.PROSODY_13;
+    for (const server of [await prosody(), ...(tree === undefined ? [] : [await prosody(tree)])]) {
+      if (server === undefined) console.log("SKIP  there is no Prosody, and it cannot be installed here");
+      else await webChat(browser, server).finally(server.remove);
+    }
   },
   speed: (browser) => withPage("speed", (site) => printSpeed(browser, site)),
 };

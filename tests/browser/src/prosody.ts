@@ -1,11 +1,12 @@
 /**
- * A Prosody of our own, with WebSocket. Debian's knows no SASL2 and so no tokens: keys of SCRAM are what is kept there.
+ * A Prosody of our own, with WebSocket. That of Debian 12 knows no SASL2 and so no tokens: keys of SCRAM are what is kept
+ * there. One that is only unpacked, such as Debian's backport of Prosody 13 with its modules, has them.
  *
  * @module
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,27 +15,30 @@ import { promisify } from "node:util";
 import { install } from "./tools.js";
 import { type ChatServer, users } from "./web-chat.js";
 
-const program = "/usr/bin/prosody";
-
-/** @returns `undefined` where there is none and none can be installed. */
-export async function prosody(): Promise<(ChatServer & { readonly remove: () => void }) | undefined> {
-  if (!existsSync(program) && !install("prosody")) return undefined;
+/**
+ * @param tree where one with SASL2 is unpacked; left out: the one that is installed.
+ * @returns `undefined` where there is none and none can be installed.
+ */
+export async function prosody(tree?: string): Promise<(ChatServer & { readonly remove: () => void }) | undefined> {
+  if (tree === undefined && !existsSync("/usr/bin/prosody") && !install("prosody")) return undefined;
   const folder = mkdtempSync(join(tmpdir(), "sasl-prosody-"));
   mkdirSync(join(folder, "data"));
   const port = await freePort();
   const config = join(folder, "prosody.cfg.lua");
-  writeFileSync(config, configuration(folder, port));
+  writeFileSync(config, configuration(folder, port, tree));
+  const program = (name: string) => (tree === undefined ? `/usr/bin/${name}` : unpacked(tree, name, folder));
+  const [server, control] = [program("prosody"), program("prosodyctl")];
   const register = async (name: string, password: string) => {
-    await promisify(execFile)("prosodyctl", ["--config", config, "register", name, "localhost", password]);
+    await promisify(execFile)(control, ["--config", config, "register", name, "localhost", password]);
   };
   for (const [name, password] of Object.entries(users)) await register(name, password);
   let child: ChildProcess | undefined;
   return {
-    name: "Prosody",
+    name: tree === undefined ? "Prosody" : "Prosody with SASL2",
     url: `ws://localhost:${port}/xmpp-websocket`,
-    tokens: false,
+    tokens: tree !== undefined,
     async start() {
-      child ??= spawn(program, ["--config", config, "-F"], { stdio: "ignore" });
+      child ??= spawn(server, ["--config", config, "-F"], { stdio: "ignore" });
       for (let left = 100; !(await listens(port)); left--) {
         if (left === 0 || child.exitCode !== null) throw new Error("Prosody does not start");
         await wait(100);
@@ -50,6 +54,14 @@ export async function prosody(): Promise<(ChatServer & { readonly remove: () => 
     changePassword: register,
     remove: () => rmSync(folder, { recursive: true }),
   };
+}
+
+/** Its programs look for their parts where they would be installed. */
+function unpacked(tree: string, name: string, folder: string): string {
+  const path = join(folder, name);
+  const text = readFileSync(join(tree, "usr/bin", name), "utf8");
+  writeFileSync(path, text.replaceAll("/usr/lib/prosody", join(tree, "usr/lib/prosody")), { mode: 0o755 });
+  return path;
 }
 
 async function freePort(): Promise<number> {
@@ -73,13 +85,14 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
-function configuration(folder: string, port: number): string {
+function configuration(folder: string, port: number, tree: string | undefined): string {
+  const sasl2 = tree === undefined ? "" : '; "sasl2"; "sasl2_bind2"; "sasl2_fast"';
   return `run_as_root = true
 pidfile = "${folder}/pid"
 daemonize = false
 data_path = "${folder}/data"
 log = { { levels = { min = "info" }, to = "file", filename = "${folder}/log" } }
-modules_enabled = { "disco"; "roster"; "saslauth"; "ping"; "carbons"; "websocket" }
+modules_enabled = { "disco"; "roster"; "saslauth"; "ping"; "carbons"; "websocket"${sasl2} }
 modules_disabled = { "s2s"; "s2s_auth_certs"; "posix"; "offline"; "tls" }
 interfaces = { "127.0.0.1" }
 c2s_ports = {}
