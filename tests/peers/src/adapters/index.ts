@@ -6,6 +6,8 @@
 import type { Run } from "../run.js";
 import type { Server } from "../servers.js";
 import type { Client } from "../types.js";
+import { imapflow } from "./imapflow.js";
+import { ldapts } from "./ldapts.js";
 import { nodemailer } from "./nodemailer.js";
 import { smtpServer } from "./smtp-server.js";
 import { xmppJs } from "./xmpp-js.js";
@@ -23,4 +25,4 @@ export type AdapterAttempts = (
 ) => Promise<void>;
 
 /** One for each package. */
-export const adapters: readonly AdapterAttempts[] = [nodemailer, smtpServer, xmppJs, xmppWeb];
+export const adapters: readonly AdapterAttempts[] = [imapflow, ldapts, nodemailer, smtpServer, xmppJs, xmppWeb];
