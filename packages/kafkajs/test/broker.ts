@@ -47,7 +47,15 @@ export class Broker {
 
   async listen(): Promise<string> {
     await once(this.#server.listen(0, "127.0.0.1"), "listening");
-    return `localhost:${(this.#server.address() as AddressInfo).port}`;
+    return `localhost:${this.#port}`;
+  }
+
+  get #port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get connections(): number {
+    return this.#sockets.length;
   }
 
   close(): void {
@@ -59,7 +67,7 @@ export class Broker {
     this.#sockets.push(socket);
     const { sasl, tls } = this.#options;
     const connection = { secure: tls !== undefined, successData: true };
-    const login = new Login(sasl.session(connection), sasl.mechanisms(connection));
+    const login = new Login(() => sasl.session(connection), sasl.mechanisms(connection));
     let rest = Buffer.alloc(0);
     let work = Promise.resolve();
     socket
@@ -101,7 +109,7 @@ export class Broker {
       }
       case keys.saslHandshake: {
         const name = body.subarray(2, 2 + body.readInt16BE()).toString();
-        login.mechanism = name;
+        login.begin(name);
         const known = login.offered.includes(name);
         return [
           int16(known ? 0 : errors.unsupportedMechanism),
@@ -120,33 +128,41 @@ export class Broker {
         return [int16(0), int16(-1), bytes(answer.octets), ...lifetime];
       }
       case keys.metadata:
-        return [int32(0), int32(0)];
+        return [int32(1), int32(1), string("localhost"), int32(this.#port), int32(0)];
       default:
         return "close";
     }
   }
 }
 
-/** One login on one connection, by one of our sessions. */
+/** The logins on one connection, one after the other, by one of our sessions each. */
 class Login {
   readonly offered: readonly string[];
-  readonly #session: SASLServerSession;
-  mechanism = "";
+  readonly #open: () => SASLServerSession;
+  #session: SASLServerSession | undefined;
+  #mechanism = "";
   #begun = false;
-  #reply: SASLReply | undefined;
 
-  constructor(session: SASLServerSession, offered: readonly string[]) {
-    this.#session = session;
+  constructor(open: () => SASLServerSession, offered: readonly string[]) {
+    this.#open = open;
     this.offered = offered;
   }
 
+  begin(mechanism: string): void {
+    this.#mechanism = mechanism;
+    this.#session = this.#open();
+    this.#begun = false;
+  }
+
   async say(octets: Uint8Array): Promise<Answer> {
+    const session = this.#session;
+    if (session === undefined) return { refusal: "no handshake", code: errors.illegalState };
     try {
-      this.#reply = this.#begun
-        ? await this.#session.respond(octets)
-        : await this.#session.initiate(this.mechanism, octets);
-      this.#begun = this.#reply.state === "challenge";
-      return { octets: this.#reply.payload };
+      const reply: SASLReply = this.#begun
+        ? await session.respond(octets)
+        : await session.initiate(this.#mechanism, octets);
+      this.#begun = reply.state === "challenge";
+      return { octets: reply.payload };
     } catch (error) {
       this.#begun = false;
       if (!isSASLError(error)) throw error;
