@@ -213,3 +213,51 @@ test("a login says nothing on the connection that comes after it", async () => {
   await vi.waitUntil(() => server.heard.length > 0);
   expect(server.heard).toHaveLength(1);
 });
+
+test("over BOSH too", async () => {
+  const bodies = [
+    `sid='1' wait='1' requests='2' hold='1'>${features.replace("SCRAM-SHA-256", "PLAIN")}`,
+    "><success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
+    `>${features.replace(/<mechanisms.*<.mechanisms>/, "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>")}`,
+    "><iq xmlns='jabber:client' type='result' id='_bind_auth_2'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>alice@localhost/1</jid></bind></iq>",
+  ];
+  const sent: string[] = [];
+  vi.stubGlobal("XMLHttpRequest", answering(bodies, sent));
+  closing.push(() => vi.unstubAllGlobals());
+  const { made, login } = withSASL("https://localhost/http-bind", [PLAIN(alice)]);
+  expect(await connect(made)).toEqual(["CONNECTING", "CONNECTED"]);
+  expect(login.result?.mechanism).toBe("PLAIN");
+  expect(sent.join()).toContain('mechanism="PLAIN"');
+  bodies.push("type='terminate'>");
+  made.disconnect();
+  await vi.waitUntil(() => !made.connected);
+});
+
+/** An XMLHttpRequest that answers with these, and holds what comes then. */
+function answering(bodies: string[], sent: string[]): unknown {
+  return class {
+    readyState = 0;
+    status = 200;
+    responseText = "";
+    responseXML: Document | null = null;
+    onreadystatechange: () => void = () => {};
+    overrideMimeType(): void {}
+    setRequestHeader(): void {}
+    abort(): void {}
+    getAllResponseHeaders(): string {
+      return "";
+    }
+    open(): void {
+      this.readyState = 1;
+    }
+    send(data: string): void {
+      sent.push(data);
+      const body = bodies.shift();
+      if (body === undefined) return;
+      this.responseText = `<body xmlns='http://jabber.org/protocol/httpbind' ${body}</body>`;
+      this.responseXML = new DOMParser().parseFromString(this.responseText, "text/xml");
+      this.readyState = 4;
+      queueMicrotask(() => this.onreadystatechange());
+    }
+  };
+}
