@@ -51,7 +51,8 @@ export async function prosody(tree?: string): Promise<(ChatServer & { readonly r
       stopping.kill("SIGKILL"); // as when the machine goes away
       await once(stopping, "exit");
     },
-    changePassword: register,
+    // Tokens do not hear of what prosodyctl does beside the server.
+    changePassword: tree === undefined ? register : undefined,
     remove: () => rmSync(folder, { recursive: true }),
   };
 }
