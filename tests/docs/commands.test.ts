@@ -14,9 +14,10 @@ const TIME_LIMIT_MS = 20_000;
 const notRun: readonly [pattern: RegExp, reason: string][] = [
   [/^npm (?:install|i) /m, "asks the registry; scripts/packaging-smoke.mjs installs the packed packages"],
   [
-    /^npm (?:test|run (?:build|check|bench|test:peers|size|requirements|format|changeset))\b/m,
+    /^npm (?:test|run (?:build|check|bench|test:peers|test:browser|size|requirements|format|changeset))\b/m,
     "takes long, or runs this test; .ci/run runs it",
   ],
+  [/\bnpm run dev$/m, "serves a page until it is stopped; npm run test:browser uses that page"],
   [/\bexample\.(?:org|com|net)\b/, "names a server that does not exist"],
 ];
 
@@ -36,7 +37,7 @@ sasl() {
 serve() {
   local args=() previous="" pid
   for each in "$@"; do
-    case "$previous" in --imap|--imaps|--smtp|--smtps|--xmpp|--xmpps) each=0 ;; esac
+    case "$previous" in --imap|--imaps|--smtp|--smtps|--xmpp|--xmpps|--ws|--wss) each=0 ;; esac
     args+=("$each") previous="$each"
   done
   node "$PROJECT/packages/cli/bin/sasl.js" "\${args[@]}" > served &
