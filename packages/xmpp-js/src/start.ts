@@ -8,7 +8,8 @@ import type { Entity } from "./library.js";
 
 /** @returns the JID, once the client is `online`. @throws the first `error`, and why there is no connection. */
 export async function start(entity: Entity): Promise<unknown> {
-  if (entity.status !== "offline") throw new Error("Connection is not offline");
+  // Its stop() can end with the end of the socket, told late.
+  if (entity.status !== "offline" && entity.status !== "disconnect") throw new Error("Connection is not offline");
   const { service, domain, lang } = entity.options;
   await entity.connect(service);
   const online = settled(entity);
