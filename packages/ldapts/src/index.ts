@@ -1,5 +1,5 @@
 /**
- * Every SASL mechanism for ldapts.
+ * Every SASL mechanism for ldapts. Bind requests of its own, for octets that ldapts does not carry, make it longer than an adapter is.
  *
  * @module
  */
