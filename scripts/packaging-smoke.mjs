@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { preparePath } from "./lib/install.mjs";
-import { packAll } from "./lib/pack.mjs";
+import { packAll, testedPeers } from "./lib/pack.mjs";
 import { must, say, step } from "./lib/run.mjs";
 import { imported, required } from "./lib/smoke.mjs";
 
@@ -23,9 +23,14 @@ try {
   await writeFile(join(project, "smoke.cjs"), required);
   const tarballs = packed.map(({ tarball }) => tarball);
   await step("Installing them with npm into an empty project", () =>
-    must("npm install", "npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", ...tarballs], {
-      cwd: project,
-    }),
+    must(
+      "npm install",
+      "npm",
+      ["install", "--no-audit", "--no-fund", "--loglevel=error", ...tarballs, ...testedPeers()],
+      {
+        cwd: project,
+      },
+    ),
   );
   await must("import", process.execPath, ["smoke.js"], { cwd: project });
   await must("require", process.execPath, ["--no-warnings", "smoke.cjs"], { cwd: project });

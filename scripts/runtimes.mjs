@@ -10,7 +10,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { keepFigures } from "./lib/figures.mjs";
-import { packAll } from "./lib/pack.mjs";
+import { packAll, testedPeers } from "./lib/pack.mjs";
 import { capture, must, root, say, step } from "./lib/run.mjs";
 import { imported, required } from "./lib/smoke.mjs";
 import { closingLine } from "./lib/tests.mjs";
@@ -111,7 +111,7 @@ async function packedProject() {
   writeFileSync(join(folder, "smoke.cjs"), required);
   writeFileSync(join(folder, "entries.ts"), everyEntry());
   const options = ["--no-audit", "--no-fund", "--loglevel=error"];
-  await must("npm install", "npm", ["install", ...options, ...tarballs, "@types/node@20"], {
+  await must("npm install", "npm", ["install", ...options, ...tarballs, ...testedPeers(), "@types/node@20"], {
     cwd: folder,
     quiet: true,
   });

@@ -25,3 +25,17 @@ export function packAll(folder) {
     }),
   );
 }
+
+/**
+ * What has to be installed beside the packages: the libraries they are for, in the versions they were tested with. The newest
+ * of one may want what a registry does not have.
+ *
+ * @returns {string[]} as npm takes them
+ */
+export function testedPeers() {
+  return publishedPackages().flatMap(({ manifest }) => {
+    const { peerDependencies = {}, peerDependenciesMeta = {}, devDependencies = {} } = manifest;
+    const needed = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true);
+    return needed.map((name) => `${name}@${devDependencies[name] ?? peerDependencies[name]}`);
+  });
+}

@@ -16,6 +16,9 @@ import { root } from "./run.mjs";
  * @property {Record<string, unknown>} [exports]
  * @property {Record<string, unknown>} [imports]
  * @property {Record<string, string>} [bin]
+ * @property {Record<string, string>} [peerDependencies]
+ * @property {Record<string, { optional?: boolean }>} [peerDependenciesMeta]
+ * @property {Record<string, string>} [devDependencies]
  */
 
 /** @typedef {{ folder: string, path: string, manifest: Manifest }} WorkspacePackage `folder` is relative to the root */
