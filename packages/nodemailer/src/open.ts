@@ -46,9 +46,8 @@ const DEFAULT_TIMEOUT_MS = 120_000;
  * @throws {Error} with one of nodemailer's codes, and the error of `sasl-core` or of Node as its cause.
  */
 export async function open(options: OpenOptions, given: Socket | undefined, unverified: boolean): Promise<Opened> {
-  const { connectionTimeout = DEFAULT_TIMEOUT_MS } = options;
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), connectionTimeout);
+  const timer = setTimeout(() => late.abort(), options.connectionTimeout || DEFAULT_TIMEOUT_MS);
   let socket: Socket | undefined;
   try {
     socket = await begin(options, given, late.signal);

@@ -1,7 +1,14 @@
 /** The real nodemailer against our own servers, honest and hostile ones. */
 import { connect } from "node:net";
 import { createTransport } from "nodemailer";
-import { memoryAccounts, type SASLMechanism, SASLServer, type SASLServerSession } from "sasl-core";
+import {
+  type CredentialRequest,
+  memoryAccounts,
+  SASLFailure,
+  type SASLMechanism,
+  SASLServer,
+  type SASLServerSession,
+} from "sasl-core";
 import { plain, scramSha256 } from "sasl-core/mechanisms";
 import { OAUTHBEARER, PLAIN, SCRAM, SCRAMPLUS } from "sasl-smtp/mechanisms";
 import { afterEach, describe, expect, test } from "vitest";
@@ -106,6 +113,24 @@ describe("logs in and sends", () => {
     expect(login).toMatchObject({ code: true, results: [{ mechanism: "PLAIN" }] });
   });
 
+  test("at a service that nodemailer knows by name, and tells its host", async () => {
+    const server = started(await mailServer("starttls"));
+    const asked: (string | undefined)[] = [];
+    const credentials = ({ host }: CredentialRequest): typeof alice => {
+      asked.push(host);
+      return alice;
+    };
+    const options = {
+      service: "outlook365",
+      tls: { ca: cert, servername: "localhost" },
+      getSocket: (_, callback) => {
+        const socket = connect(server.port, "127.0.0.1", () => callback(null, { connection: socket }));
+      },
+    } satisfies TransportOptions;
+    expect((await verify(options, [SCRAM(credentials)])).code).toBe(true);
+    expect(asked[0]).toMatch(/office365/);
+  });
+
   test("through a socket of the application's own", async () => {
     const server = started(await mailServer("starttls"));
     const options = at(server, {
@@ -172,6 +197,36 @@ describe("gives up", () => {
     expect(server.heard.join()).not.toContain("MAIL");
   });
 
+  for (const auth of [
+    { type: "OAuth2", user: "mallory", accessToken: token },
+    { type: "OAuth2", user: "" },
+    { type: "LOGIN", user: "mallory", pass: "another secret" },
+    {},
+  ]) {
+    test(`on a wrong password, whatever a message has for auth: ${JSON.stringify(auth)}`, async () => {
+      const credulous = started(
+        await scriptedServer((line) => {
+          if (line.startsWith("EHLO")) return "250-me\r\n250 AUTH SCRAM-SHA-256 PLAIN LOGIN XOAUTH2\r\n";
+          return line.startsWith("AUTH SCRAM") ? "535 5.7.8 no\r\n" : "235 2.7.0 yes\r\n";
+        }),
+      );
+      const transport = createTransport(withSASL(at(credulous, { ignoreTLS: true }), [SCRAM(wrong)]));
+      expect(await codeOf(transport.sendMail({ ...letter, auth } as typeof letter))).toBe("EAUTH refused");
+      expect(credulous.heard.join()).not.toMatch(/MAIL FROM|XOAUTH2|PLAIN|LOGIN/);
+    });
+  }
+
+  test("where the application does, in its own time", async () => {
+    const server = started(await mailServer("starttls"));
+    const onAuthenticated = async (): Promise<void> => {
+      await Promise.resolve();
+      throw new SASLFailure("aborted", "not this one");
+    };
+    const transport = createTransport(withSASL(at(server), passwords, { onAuthenticated }));
+    await expect(transport.sendMail(letter)).rejects.toMatchObject({ code: "EAUTH" });
+    expect(server.mail).toHaveLength(0);
+  });
+
   test("R-SMTP-16 where clear text follows the answer to STARTTLS", async () => {
     const server = started(
       await scriptedServer((line) =>
@@ -187,6 +242,8 @@ describe("gives up", () => {
     expect((await verify(at(server), passwords)).code).toBe("ESOCKET");
     const silent = started(await scriptedServer(() => ""));
     expect((await verify(at(silent, { connectionTimeout: 50 }), passwords)).code).toMatch(/^ETIMEDOUT/);
+    const running = started(await mailServer("starttls"));
+    expect((await verify(at(running, { connectionTimeout: 0 }), passwords)).code).toBe(true); // nodemailer's default
   });
 });
 
@@ -304,7 +361,7 @@ describe("secrets", () => {
 describe("options", () => {
   test("the method is always set, and there is no password for nodemailer to send", () => {
     const made = withSASL({ host: "mail.example.com" }, passwords);
-    expect(made.auth).toEqual({ type: "custom", method: "SASL", user: "SASL" });
+    expect(made.auth).toEqual({ type: "custom", method: "SASL", user: "SASL", service: "SASL" });
     expect(made.forceAuth).toBe(true);
     expect(made.host).toBe("mail.example.com");
   });

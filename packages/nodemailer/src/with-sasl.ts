@@ -19,8 +19,8 @@ export interface SASLOptions extends Omit<AuthenticateOptions, "channelBinding">
    * is in the middle can then read what is sent, passwords of PLAIN and LOGIN included.
    */
   readonly allowUnverifiedCertificate?: boolean | undefined;
-  /** Told of each login: with a pool, of one for each connection. What it throws fails the login. */
-  readonly onAuthenticated?: ((result: AuthenticationResult) => void) | undefined;
+  /** Told of each login: with a pool, of one for each connection. It is waited for, and what it throws fails the login. */
+  readonly onAuthenticated?: ((result: AuthenticationResult) => void | Promise<void>) | undefined;
 }
 
 /** What nodemailer's SMTP transports take, pools too. */
@@ -59,22 +59,27 @@ export function withSASL<const T extends TransportOptions>(
   }
   const { allowUnverifiedCertificate = false, onAuthenticated, ...settings } = options;
 
-  const login = async (opened: Opened, context: SMTPConnection.CustomAuthenticationContext): Promise<void> => {
+  const login = async (
+    opened: Opened,
+    host: string | undefined,
+    context: SMTPConnection.CustomAuthenticationContext,
+  ): Promise<void> => {
     const wire = new CommandWire((command) => context.sendCommand(command), opened.facts, opened.socket);
     let result: AuthenticationResult;
     try {
-      result = await authenticate(wire, opened.announced, mechanisms, { host: given.host, ...settings });
+      result = await authenticate(wire, opened.announced, mechanisms, { host, ...settings });
     } catch (cause) {
       // nodemailer writes into the error it is given, its code included.
       throw new Error((cause as Error).message, { cause });
     }
-    onAuthenticated?.(result);
+    await onAuthenticated?.(result);
   };
 
   const getSocket: NonNullable<SMTPTransport.Options["getSocket"]> = (resolved, callback) => {
     const opening = (async (): Promise<object> => {
       const opened = await open(resolved, await ownSocket(given, resolved), allowUnverifiedCertificate);
-      const handler: SMTPConnection.CustomAuthenticationHandlers[string] = async (context) => login(opened, context);
+      const handler: SMTPConnection.CustomAuthenticationHandlers[string] = async (context) =>
+        login(opened, resolved.host, context);
       const tls = "encrypted" in opened.socket;
       return {
         connection: opened.socket,
@@ -82,7 +87,8 @@ export function withSASL<const T extends TransportOptions>(
         secured: tls,
         ignoreTLS: !tls,
         requireTLS: false,
-        customAuth: { [METHOD]: handler },
+        // XOAUTH2 is what an `auth` of a single message can ask for, so that is answered by the same login.
+        customAuth: { [METHOD]: handler, XOAUTH2: handler },
       };
     })();
     opening.then(
@@ -96,7 +102,8 @@ export function withSASL<const T extends TransportOptions>(
     getSocket,
     forceAuth: true, // mail without a login would be a login skipped
     // The pool logs in only where there is a user. Without the method it would be PLAIN.
-    auth: { type: "custom", method: METHOD, user: METHOD },
+    // The service is there for messages whose own `auth` names no user, which would go out without a login.
+    auth: { type: "custom", method: METHOD, user: METHOD, service: METHOD },
   };
 }
 
