@@ -3,13 +3,14 @@ import { describe, expect, test } from "vitest";
 import { codeOf, connection, recorded, serverWith } from "../test/support.js";
 import { type AuthenticateOptions, authenticate } from "./authenticate.js";
 import type { Credentials, ScramKeys } from "./credentials.js";
+import { AuthenticationFailure, SASLFailure } from "./errors.js";
 import { encodeBase64 } from "./internal/base64.js";
 import { toHex } from "./internal/hex.js";
 import { encodeUtf8 } from "./internal/text.js";
 import { hashSha256, SCRAM, scramSha256 } from "./mechanisms/index.js";
 import { keysFromPassword } from "./mechanisms/scram/keys.js";
 import { memoryAccounts } from "./memory-accounts.js";
-import { ScramKeyCache } from "./scram-key-cache.js";
+import { ScramKeyCache, type ScramKeyStore } from "./scram-key-cache.js";
 import { makeScramVerifier } from "./verifier.js";
 
 const password = "tanstaaftanstaaf";
@@ -88,21 +89,31 @@ describe("R-SCRAM-28 cached keys", () => {
     expect(keyCache.size).toBe(1); // the newest in place of the old
   });
 
-  test("R-GEN-12 are dropped when a login with them fails, however late", async () => {
+  const late: readonly [why: string, error: Error, code: string, left: number][] = [
+    ["the peer breaks the protocol", new SASLFailure("unexpected-message", "what?"), "unexpected-message", 0],
+    ["they are refused", new AuthenticationFailure("refused", "no"), "refused", 0],
+    ["the connection breaks", new Error("gone"), "connection-lost", 1],
+    ["the server is in trouble", new SASLFailure("temporary", "later"), "temporary", 1],
+  ];
+  test.each(late)("R-GEN-12 are dropped when judged, however late; %s", async (_, error, code, left) => {
     const { count, hashes } = counting();
     const keyCache = new ScramKeyCache();
     const at = await serverOf("tim");
+    const failing = () =>
+      recorded(at.server.session({ secure: true }), (reply) => {
+        if (reply.state === "success") throw error;
+        return reply;
+      });
+    const logInLate = () =>
+      codeOf(
+        authenticate(failing(), ["SCRAM-SHA-256"], [SCRAM({ username: "tim", password }, { hashes })], { keyCache }),
+      );
+    expect(await logInLate()).toBe(code);
+    expect(keyCache.size).toBe(0); // new ones are never kept
     await log(at, hashes, { keyCache });
-    const wire = recorded(at.server.session({ secure: true }), (reply) => {
-      if (reply.state === "success") throw new Error("the connection broke at the last moment");
-      return reply;
-    });
-    const exchange = authenticate(wire, ["SCRAM-SHA-256"], [SCRAM({ username: "tim", password }, { hashes })], {
-      keyCache,
-    });
-    expect(await codeOf(exchange)).toBe("connection-lost");
-    expect(keyCache.size).toBe(0);
-    expect(count.derived).toBe(1);
+    expect(await logInLate()).toBe(code);
+    expect(keyCache.size).toBe(left);
+    expect(count.derived).toBe(2);
   });
 
   test("are not kept before the server proved itself", async () => {
@@ -116,6 +127,40 @@ describe("R-SCRAM-28 cached keys", () => {
       authenticate(forged, ["SCRAM-SHA-256"], [SCRAM({ username: "tim", password }, { hashes })], { keyCache }),
     );
     expect(keyCache.size).toBe(0);
+  });
+});
+
+describe("the octets of the password", () => {
+  const broken: readonly [what: string, keyCache: ScramKeyStore | undefined][] = [
+    ["the derivation", undefined],
+    ["the derivation, for a cache", new ScramKeyCache()],
+    ["the cache", { keysFor: () => Promise.reject(new Error("full")) }],
+    [
+      "the cache at once",
+      {
+        keysFor() {
+          throw new Error("full");
+        },
+      },
+    ],
+  ];
+  test.each(broken)("R-GEN-30 are wiped when %s fails", async (_, keyCache) => {
+    const seen: Uint8Array[] = [];
+    const keep = (octets: Uint8Array | undefined) => octets && seen.push(octets);
+    const pbkdf2: typeof hashSha256.digest.pbkdf2 = async (octets) => {
+      keep(octets);
+      throw new Error("out of memory");
+    };
+    const spying = keyCache && {
+      keysFor: (...given: Parameters<ScramKeyStore["keysFor"]>) => {
+        keep(given[1].password);
+        return keyCache.keysFor(...given);
+      },
+    };
+    const hashes = [{ ...hashSha256, digest: { ...hashSha256.digest, pbkdf2 } }];
+    expect(await codeOf(log(await serverOf("tim"), hashes, { keyCache: spying }))).toBe("aborted");
+    expect(seen.length).toBeGreaterThan(0);
+    for (const octets of seen) expect([...octets]).toEqual(Array(password.length).fill(0));
   });
 });
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { HeldScramKeys, ScramKeys } from "./credentials.js";
+import type { SASLErrorCode } from "./errors.js";
 import { equalBytes } from "./internal/bytes.js";
 import type { ClientContext } from "./mechanism.js";
 import type { Digest } from "./runtime/contract.js";
@@ -23,8 +24,8 @@ export interface ScramKeyRequest {
 /**
  * What `keyCache` can be: {@link ScramKeyCache}, `browserKeyCache()` of `sasl-core/browser`, or one of your own, which keeps
  * to three rules. Keys are for exactly this server, user, hash, salt and count (R-SCRAM-28). Another password than the one
- * they were made from never logs in with them. Whether they are kept is decided when the exchange has ended: only a
- * verified server's keys are (R-GEN-12).
+ * they were made from never logs in with them. Whether they are kept is decided when the exchange has ended (R-GEN-12): new
+ * ones after success alone, which is a verified server's; older ones unless somebody {@link judged} them.
  */
 export interface ScramKeyStore {
   /** @returns `undefined` when there are none, and no password to derive them from. */
@@ -39,7 +40,8 @@ interface Entry {
 
 /**
  * Bounded and owned by the application: make one, pass it as `keyCache`, drop it or `clear()` it when the user leaves.
- * Entries appear only after the server was verified, and leave when a login with them fails. The oldest leave first.
+ * Entries appear only after the server was verified, and leave when a login with them is refused or does not verify the
+ * server; a lost connection takes none away. The oldest leave first.
  */
 export class ScramKeyCache implements ScramKeyStore {
   readonly #entries = new Map<string, Entry>();
@@ -67,8 +69,8 @@ export class ScramKeyCache implements ScramKeyStore {
     const usable =
       held && fingerprint && equalBytes(held.fingerprint, fingerprint) && fits(held.keys, digest, salt, iterations);
     const keys = usable ? held.keys : await request.derive?.();
-    ctx.ended((ok) => {
-      if (ok || usable) this.#entries.delete(id); // the latest used go to the end
+    ctx.ended((ok, error) => {
+      if (ok || (usable && judged(error))) this.#entries.delete(id); // the latest used go to the end
       if (ok && keys && fingerprint) this.#keep(id, { keys, fingerprint });
     });
     return keys;
@@ -89,6 +91,21 @@ export class ScramKeyCache implements ScramKeyStore {
   }
 }
 
+const undecided: readonly unknown[] = [
+  "connection-lost",
+  "timed-out",
+  "aborted",
+  "temporary",
+] satisfies SASLErrorCode[];
+
+/**
+ * Whether the failure of a login says something about keys that an earlier login verified: all do, but that the connection was
+ * lost, time was up, one side gave up, or the server could not judge now.
+ */
+export function judged(error: unknown): boolean {
+  return !undecided.includes((error as { readonly code?: unknown } | undefined)?.code);
+}
+
 /** Whether keys belong to what a server named in its first message. Keys of the wrong size or hash fit nothing. */
 export function fits(
   keys: ScramKeys | HeldScramKeys | "cached",
@@ -101,6 +118,8 @@ export function fits(
     kept.hash === name &&
     kept.iterations === iterations &&
     equalBytes(kept.salt, salt) &&
-    (!!kept.saltedPassword || (kept.clientKey.length === size && kept.serverKey.length === size))
+    [kept.saltedPassword ?? kept.clientKey, kept.storedKey ?? kept.serverKey, kept.serverKey].every((key) =>
+      "hmac" in key ? key.hash === name : key.length === size,
+    )
   );
 }

@@ -7,10 +7,9 @@
  * @module
  */
 import type { HeldScramKeys, ScramKeys } from "../credentials.js";
-import type { SASLErrorCode } from "../errors.js";
 import { equalBytes, wipe } from "../internal/bytes.js";
 import type { ClientContext } from "../mechanism.js";
-import { fits, type ScramKeyRequest, type ScramKeyStore } from "../scram-key-cache.js";
+import { fits, judged, type ScramKeyRequest, type ScramKeyStore } from "../scram-key-cache.js";
 import { importMacKey, macKey } from "./mac-key.js";
 import { type BrowserStoreOptions, browserStore } from "./store.js";
 
@@ -50,14 +49,6 @@ interface Entry extends Pick<ScramKeys, "hash" | "salt" | "iterations"> {
   readonly serverKey: CryptoKey;
 }
 
-/** What says nothing against the keys: nobody judged them. */
-const undecided: readonly unknown[] = [
-  "connection-lost",
-  "timed-out",
-  "aborted",
-  "temporary",
-] satisfies SASLErrorCode[];
-
 const clientLabel: Uint8Array = new TextEncoder().encode("Client Key");
 const serverLabel: Uint8Array = new TextEncoder().encode("Server Key");
 
@@ -66,8 +57,8 @@ const hashes: readonly string[] = ["SHA-1", "SHA-256", "SHA-384", "SHA-512"];
 
 /**
  * A `keyCache` that outlives the page: one set of keys for each user of each server, of this origin alone. Keys appear after
- * the server was verified, and go when a login with them is refused or does not verify the server. A password that was
- * typed is never checked against the store, which holds nothing it could be guessed with more cheaply than with the keys.
+ * the server was verified, and go when a login with them is refused or does not verify the server; a lost connection takes
+ * none away. A password that was typed is never checked against the store, which holds nothing it could be guessed with more cheaply than with the keys.
  *
  * Where IndexedDB does not work keys stay in memory, and `onFallback` hears why, once.
  *
@@ -94,28 +85,29 @@ export function browserKeyCache(options: BrowserKeyCacheOptions = {}): BrowserKe
     const { host } = ctx;
     const key = keyOf({ host, username });
     const since = cleared;
-    const fingerprint = password && (await ctx.hmac(digest, pepper, password));
-    const entry = await inOrder(() => store.get(key));
-    const held = entry && heldKeys(entry);
     const known = typed.get(key);
-    const same =
-      !fingerprint || (known !== undefined && known.entry === entry?.id && equalBytes(known.fingerprint, fingerprint));
-
-    if (entry && held && same && fits(held, digest, salt, iterations)) {
-      ctx.ended((ok, error) => {
-        if (ok || undecided.includes((error as { code?: unknown } | undefined)?.code)) return;
-        inOrder(() => store.change(key, (old) => (old?.id === entry.id ? undefined : old))).catch(() => {});
-      });
-      return held;
+    const fingerprint = password && ctx.hmac(digest, pepper, password);
+    // Nothing in the database fits a password that this page has not seen yet.
+    if (!fingerprint || (known !== undefined && equalBytes(known.fingerprint, await fingerprint))) {
+      const entry = await inOrder(() => store.get(key));
+      const held = heldKeys(entry);
+      if (entry && held && (!fingerprint || known?.entry === entry.id) && fits(held, digest, salt, iterations)) {
+        ctx.ended((ok, error) => {
+          if (ok || !judged(error)) return;
+          inOrder(() => store.change(key, (old) => (old?.id === entry.id ? undefined : old))).catch(() => {});
+        });
+        return held;
+      }
     }
     if (!password || !fingerprint) return undefined;
-    const made = await deriveHeld(request, password).catch(() => undefined);
+    const [made, print] = await Promise.all([deriveHeld(request, password).catch(() => undefined), fingerprint]);
     if (made === undefined) return derive?.(); // not every WebCrypto can; such keys are not kept
     ctx.ended((ok) => {
+      if (!ok || since !== cleared) return;
+      const id = crypto.randomUUID();
+      typed.set(key, { entry: id, fingerprint: print });
       const write = async () => {
-        if (!ok || since !== cleared) return;
-        const id = crypto.randomUUID();
-        typed.set(key, { entry: id, fingerprint });
+        if (since !== cleared) return;
         await store.change(key, () => ({
           id,
           host,
@@ -135,7 +127,8 @@ export function browserKeyCache(options: BrowserKeyCacheOptions = {}): BrowserKe
 
   return {
     keysFor,
-    list: () => inOrder(async () => (await store.all()).map(({ host, username }) => ({ host, username }))),
+    list: () =>
+      inOrder(async () => (await store.all()).filter(heldKeys).map(({ host, username }) => ({ host, username }))),
     forget: (user) =>
       inOrder(async () => {
         typed.delete(keyOf(user));
@@ -154,9 +147,9 @@ function keyOf({ host, username }: { readonly host?: string | undefined; readonl
 }
 
 /** What another version, or somebody else, stored there is no entry. */
-function heldKeys(entry: Entry): HeldScramKeys | undefined {
-  const { hash, salt, iterations, saltedPassword, storedKey, serverKey } = entry;
+function heldKeys(entry: Entry | undefined): HeldScramKeys | undefined {
   try {
+    const { hash, salt, iterations, saltedPassword, storedKey, serverKey } = entry as Entry;
     return {
       hash,
       salt: Uint8Array.from(salt),
@@ -179,12 +172,13 @@ async function deriveHeld({ digest, salt, iterations }: ScramKeyRequest, passwor
   // Without the length it would be a block of the hash, and cost two PBKDF2.
   const hmac = { name: "HMAC", hash, length: size * 8 };
   const saltedPassword = macKey(await subtle.deriveKey(pbkdf2, base, hmac, false, ["sign"]));
-  const [clientKey, serverKey] = await Promise.all([
-    saltedPassword.hmac(clientLabel),
-    saltedPassword.hmac(serverLabel),
+  const sealed = (octets: Uint8Array) => importMacKey(hash, octets).finally(() => wipe(octets));
+  const [storedKey, serverKey] = await Promise.all([
+    saltedPassword.hmac(clientLabel).then(async (clientKey) => {
+      const digested = subtle.digest(hash, clientKey as BufferSource).finally(() => wipe(clientKey));
+      return sealed(new Uint8Array(await digested));
+    }),
+    saltedPassword.hmac(serverLabel).then(sealed),
   ]);
-  const storedKey = new Uint8Array(await subtle.digest(hash, clientKey as BufferSource));
-  const keys = await Promise.all([importMacKey(hash, storedKey), importMacKey(hash, serverKey)]);
-  for (const octets of [clientKey, serverKey, storedKey]) wipe(octets);
-  return { hash, salt, iterations, saltedPassword, storedKey: keys[0], serverKey: keys[1] };
+  return { hash, salt, iterations, saltedPassword, storedKey, serverKey };
 }

@@ -208,7 +208,8 @@ function bound<T>(entries: Entries<T>, newest: string, maxEntries: number): void
 async function within<R>(timeoutMs: number, work: Promise<R>): Promise<R> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("IndexedDB does not answer")), timeoutMs);
+    const expire = () => reject(new Error("IndexedDB does not answer"));
+    timer = setTimeout(expire, Math.min(timeoutMs, 2 ** 31 - 1)); // a longer timer would end at once
   });
   try {
     return await Promise.race([work, late]);

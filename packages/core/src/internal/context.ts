@@ -44,8 +44,10 @@ export abstract class BaseContext implements MechanismContext {
   readonly #shared: ContextSettings;
   abstract readonly secure: boolean;
   abstract readonly protection: LayerBounds;
-  #atEnd: ((ok: boolean, error?: unknown) => void)[] | undefined;
-  #outcome: boolean | undefined;
+  #end!: (outcome: readonly [ok: boolean, error?: unknown]) => void;
+  readonly #outcome = new Promise<readonly [ok: boolean, error?: unknown]>((resolve) => {
+    this.#end = resolve;
+  });
 
   protected constructor(
     mechanism: MechanismInfo,
@@ -71,7 +73,7 @@ export abstract class BaseContext implements MechanismContext {
     return digest.hash(data);
   }
   hmac(digest: Digest, key: Uint8Array | MacKey, data: Uint8Array): MaybePromise<Uint8Array> {
-    return "hmac" in key ? key.hmac(data) : digest.hmac(key, data);
+    return "hmac" in key ? hmacOf(key, digest, data) : digest.hmac(key, data);
   }
   pbkdf2(digest: Digest, password: Uint8Array, salt: Uint8Array, iterations: number): Promise<Uint8Array> {
     return digest.pbkdf2(password, salt, iterations);
@@ -88,17 +90,14 @@ export abstract class BaseContext implements MechanismContext {
     return prepare === "none" ? text : prepare(text, usage, what);
   }
 
+  /** What one of them throws, now or later, is no concern of the others. */
   ended(callback: (ok: boolean, error?: unknown) => void): void {
-    if (this.#outcome !== undefined) tell(callback, this.#outcome);
-    else this.#atEnd = [...(this.#atEnd ?? []), callback];
+    this.#outcome.then((outcome) => callback(...outcome)).catch(() => {});
   }
 
-  /** Tells everybody who wanted to know, once. */
-  end(ok: boolean, error?: unknown): void {
-    if (this.#outcome !== undefined) return;
-    this.#outcome = ok;
-    for (const each of this.#atEnd ?? []) tell(each, ok, error);
-    this.#atEnd = undefined;
+  /** Tells everybody who wants to know, also later; the first outcome counts. */
+  end(...outcome: readonly [ok: boolean, error?: unknown]): void {
+    this.#end(outcome);
   }
 
   /** A name this side was given or read: bounded, without NUL (RFC 4422 §3.4.1). */
@@ -113,7 +112,9 @@ export abstract class BaseContext implements MechanismContext {
   }
 }
 
-/** What one of them throws, now or later, is no concern of the others. */
-function tell(callback: (ok: boolean, error?: unknown) => void, ok: boolean, error?: unknown): void {
-  (async () => callback(ok, error))().catch(() => {});
+/** A key elsewhere is not taken at its word: octets too few would show what they are to hide, none verify anybody. */
+async function hmacOf(key: MacKey, { name, size }: Digest, data: Uint8Array): Promise<Uint8Array> {
+  const mac = await key.hmac(data);
+  if (key.hash !== name || mac.length !== size) throw new SASLFailure("no-credentials", `the key is not of ${name}`);
+  return mac;
 }

@@ -40,11 +40,11 @@ export async function* scramClient(
   const { clientKey, serverKey, saltedPassword, storedKey = await ctx.hash(digest, clientKey as Uint8Array) } = keys;
   // All at once: WebCrypto computes elsewhere, and most of its time is the way there.
   const [key, signature, expected] = await Promise.all([
-    saltedPassword?.hmac(clientLabel) ?? clientKey,
+    clientKey ?? ctx.hmac(digest, saltedPassword, clientLabel),
     ctx.hmac(digest, storedKey, authMessage),
     ctx.hmac(digest, serverKey, authMessage),
   ]);
-  const proof = xor(key as Uint8Array, signature);
+  const proof = xor(key, signature);
 
   const serverFinal = yield ctx.final(ctx.bytes(`${withoutProof},p=${encodeBase64(proof)}`));
   if (!serverFinal || !ctx.equal(parseServerFinal(ctx.text(serverFinal)), expected)) {
@@ -74,9 +74,18 @@ async function findKeys(
   const password = text === undefined ? text : ctx.bytes(await ctx.prepare(text, "stored")); // RFC 5802 §2.2, Normalize()
   const derive =
     password && (() => keysFromSalted(ctx, digest, ctx.pbkdf2(digest, password, salt, iterations), salt, iterations));
-  const found = await (ctx.settings.keyCache?.keysFor(ctx, { digest, username, password, salt, iterations, derive }) ??
-    derive?.());
-  password?.fill(0);
-  if (!found) throw ctx.fail("no-credentials", "there are no keys that fit");
-  return found;
+  try {
+    const found = await (ctx.settings.keyCache?.keysFor(ctx, {
+      digest,
+      username,
+      password,
+      salt,
+      iterations,
+      derive,
+    }) ?? derive?.());
+    if (found) return found;
+  } finally {
+    password?.fill(0);
+  }
+  throw ctx.fail("no-credentials", "there are no keys that fit");
 }
