@@ -3,7 +3,7 @@
  *
  * The bind requests are written, and their answers read, on the client's own socket: `client.bindSASL` takes text alone, always
  * sends credentials, and keeps back what the server says with its success, which is where SCRAM's proof stands.
- * That socket is the one member used here that is not public.
+ * That socket is not public, nor are the few other members named here.
  *
  * @module
  */
@@ -15,6 +15,7 @@ import {
   type AuthenticationResult,
   authenticate,
   isSASLError,
+  SASLFailure,
   type SASLMechanism,
 } from "sasl-core";
 import { tlsChannelBinding } from "sasl-core/node";
@@ -34,7 +35,11 @@ interface Inside {
   readonly socket?: Socket;
   readonly host?: string;
   _onBindSuccess?(rebind: () => Promise<void>): void;
+  _destroySocket?(socket: Socket): void;
 }
+
+/** Sockets with a bind under way. */
+const busy: WeakSet<Socket> = new WeakSet();
 
 /**
  * Binds with the strongest mechanism both sides accept. Connects where the client is not connected; for StartTLS call
@@ -44,7 +49,8 @@ interface Inside {
  *
  * @param mechanisms with their credentials, from `sasl-core/mechanisms`.
  * @throws {AuthenticationFailure} the directory turned the credentials down; the connection is anonymous.
- * @throws {SASLFailure} everything else. After `peer-not-verified` the connection is closed.
+ * @throws {SASLFailure} everything else. The connection is closed after `peer-not-verified`, and wherever it is not known
+ *   as whom the directory takes it.
  * @throws {TypeError} for a client that has no socket where it is looked for.
  */
 export async function saslBind(
@@ -60,6 +66,8 @@ export async function saslBind(
   const inside = client as unknown as Inside;
   const { socket, host } = inside;
   if (socket === undefined) throw new TypeError("the socket is not where this version of sasl-ldapts looks for it");
+  if (busy.has(socket)) throw new SASLFailure("unexpected-message", "another bind is under way on this connection");
+  busy.add(socket);
   const tls = socket instanceof TLSSocket ? socket : undefined;
   const exchange = new BindExchange(socket, options.secure === true || tls?.authorized === true);
   try {
@@ -72,9 +80,14 @@ export async function saslBind(
     inside._onBindSuccess?.(async () => void (await saslBind(client, mechanisms, options))); // for `isBound` and `autoRebind`
     return result;
   } catch (error) {
-    // The server may take the connection for bound, and is not who it should be.
-    if (!isSASLError(error) || error.code === "peer-not-verified") socket.destroy();
+    // The server may take the connection for bound, or is not who it should be.
+    if (!exchange.settled || !isSASLError(error) || error.code === "peer-not-verified") {
+      inside._destroySocket?.(socket); // after StartTLS ldapts does not notice by itself
+      socket.destroy();
+    }
     throw error;
+  } finally {
+    busy.delete(socket);
   }
 }
 

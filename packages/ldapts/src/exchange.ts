@@ -19,11 +19,17 @@ export class BindExchange implements SASLInterface {
   #id = highestId;
   /** Whether the server waits for the next message. */
   #open = false;
+  #settled = true;
   #pending: Promise<unknown> | undefined;
 
   constructor(socket: Socket, secure: boolean) {
     this.#socket = socket;
     this.secure = secure;
+  }
+
+  /** False while the server may take the connection for somebody's: it said success, waits for more, or has not answered. */
+  get settled(): boolean {
+    return this.#settled;
   }
 
   initiate(mechanism: string, payload?: Uint8Array): Promise<SASLReply> {
@@ -39,13 +45,11 @@ export class BindExchange implements SASLInterface {
   async abort(): Promise<SASLReply> {
     await this.#pending?.catch(() => {});
     if (this.#open) await this.#ask("", undefined);
-    this.#open = false;
     return { state: "failure" };
   }
 
   async #say(credentials: Uint8Array | undefined): Promise<SASLReply> {
     const { code, text, serverCredentials } = await this.#ask(this.#mechanism, credentials);
-    this.#open = code === resultCodes.saslBindInProgress;
     if (this.#open) return { state: "challenge", payload: serverCredentials ?? new Uint8Array(0) };
     if (code === resultCodes.success) return { state: "success", payload: serverCredentials };
     throw failureOf(code, text);
@@ -55,6 +59,7 @@ export class BindExchange implements SASLInterface {
     const socket = this.#socket;
     const id = this.#id--;
     const splitter = new MessageSplitter();
+    this.#open = this.#settled = false;
     this.#pending = new Promise<BindResponse>((resolve, reject) => {
       const settle = (settled: () => void): void => {
         socket.off("data", hear).off("close", lose);
@@ -66,6 +71,8 @@ export class BindExchange implements SASLInterface {
           for (const message of splitter.push(chunk)) {
             const response = readBindResponse(message, id);
             if (response === undefined) continue; // to something else
+            this.#open = response.code === resultCodes.saslBindInProgress;
+            this.#settled = !this.#open && response.code !== resultCodes.success;
             settle(() => resolve(response));
             return;
           }
