@@ -76,6 +76,12 @@ describe("logs in", () => {
     expect(broker.heard).toHaveLength(2);
   });
 
+  test("kafkajs asks for a name in upper case however it was written, and so do we", async () => {
+    const { connect, results } = await start();
+    await connect("scram-sha-512", [SCRAM(alice)]);
+    expect(results).toMatchObject([{ mechanism: "SCRAM-SHA-512" }]);
+  });
+
   test("PLAIN over TLS", async () => {
     const { connect, results, logs } = await start({ tls });
     await connect("PLAIN", [PLAIN(alice)]);
@@ -128,6 +134,15 @@ describe("fails with KafkaJSSASLAuthenticationError, and our error as its cause"
     expect(error).toMatchObject({ cause: { code: "no-common-mechanism" } });
     expect(broker.heard).toEqual([]);
   });
+});
+
+test("certificates that Node.js was told not to verify protect nothing", async () => {
+  const { connect, broker } = await start({ tls });
+  vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+  const failing = connect("PLAIN", [PLAIN(alice)], { ssl: true }).catch((thrown: unknown) => thrown);
+  const error = await failing.finally(() => vi.unstubAllEnvs());
+  expect(error).toMatchObject({ cause: { code: "no-common-mechanism" } });
+  expect(broker.heard).toEqual([]);
 });
 
 describe("a broker that lies", () => {

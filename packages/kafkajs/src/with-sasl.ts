@@ -43,16 +43,19 @@ export function withSASL(
   options: SASLOptions = {},
 ): KafkaConfig & { readonly sasl: Mechanism } {
   const { ssl } = config;
-  const secure = ssl === true || (typeof ssl === "object" && ssl.rejectUnauthorized !== false);
+  const { rejectUnauthorized = process.env["NODE_TLS_REJECT_UNAUTHORIZED"] !== "0" } =
+    typeof ssl === "object" ? ssl : {};
+  const secure = Boolean(ssl) && rejectUnauthorized;
+  const name = mechanism.toUpperCase(); // as kafkajs sends it
   const login = async ({ host, port, saslAuthenticate }: AuthenticationProviderArgs): Promise<void> => {
     const exchange = new BrokerExchange(saslAuthenticate, secure);
     try {
-      const result = await authenticate(exchange, [mechanism], mechanisms, { service: "kafka", host, ...options });
+      const result = await authenticate(exchange, [name], mechanisms, { service: "kafka", host, ...options });
       options.onAuthenticated?.(result, `${host}:${port}`);
     } catch (error) {
       if (!isSASLError(error)) throw error;
       if (error.code === "connection-lost" && error.cause instanceof Error) throw error.cause;
-      throw new AuthenticationError(`SASL ${mechanism}: ${error.text ?? error.message}`, { cause: error });
+      throw new AuthenticationError(`SASL ${name}: ${error.text ?? error.message}`, { cause: error });
     }
   };
   return { ...config, sasl: { mechanism, authenticationProvider: (args) => ({ authenticate: () => login(args) }) } };
