@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import {
   base64,
   bind,
+  bindAll,
   type Hostile,
   header,
   hostile,
@@ -178,4 +179,32 @@ test("SASL2: the server says that this is somebody else", async () => {
   const xmpp = saslClient(client, options, [PLAIN(alice)], { sasl2: sasl2() });
   xmpp.on("error", () => {});
   await expect(xmpp.start()).rejects.toMatchObject({ code: "peer-not-verified" });
+});
+
+test("a stream error in answer to the end of the stream: the client stays offline, and starts again", async () => {
+  const streamError =
+    "<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
+  const server = await hostile(async (peer) => {
+    await peer.open(offer("sasl1", "PLAIN"));
+    await peer.read(/<\/auth>/);
+    peer.say(success("sasl1"));
+    await peer.open(bind);
+    await bindAll(peer);
+    await peer.read(/<\/stream:stream>/);
+    peer.say(streamError);
+    await peer.read(/never/);
+  });
+  opened.push(server);
+  const xmpp = saslClient(client, { service: server.url, domain: "localhost", username: "alice" }, [PLAIN(alice)]);
+  const errors: unknown[] = [];
+  xmpp.on("error", (error) => errors.push(error));
+  const ends: string[] = [];
+  xmpp.on("disconnect", () => ends.push("disconnect"));
+  for (let login = 1; login <= 3; login++) {
+    expect(String(await xmpp.start())).toBe("alice@localhost/r");
+    await xmpp.stop();
+    expect(xmpp.status).toBe("offline");
+    expect(errors).toHaveLength(login);
+    expect(ends).toHaveLength(login); // each is followed by a reconnection unless the client is offline then
+  }
 });

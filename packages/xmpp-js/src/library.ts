@@ -35,6 +35,7 @@ export interface Entity {
   readonly saslFactory: { use(name: string, mechanism: unknown): unknown };
   readonly streamManagement?: { readonly id?: string };
   start: () => Promise<unknown>;
+  disconnect: () => Promise<unknown>;
   stop(): Promise<unknown>;
   connect(service?: string): Promise<unknown>;
   open: (options: { readonly domain: string | undefined; readonly lang: string | undefined }) => Promise<unknown>;

@@ -17,7 +17,7 @@ import type { LibrarySocket } from "./channel.js";
 import type { SASLClientOptions } from "./client.js";
 import { type Approach, adapterOf, Gate } from "./gate.js";
 import type { Entity, XMPPElement } from "./library.js";
-import { start } from "./start.js";
+import { disconnecting, start } from "./start.js";
 
 /** What may be better at the next attempt. After everything else somebody has to act first. */
 const passing: readonly SASLErrorCode[] = ["connection-lost", "temporary", "timed-out"];
@@ -38,6 +38,7 @@ export class Logins {
       entity.emit("error", error);
     });
     entity.start = () => start(entity);
+    entity.disconnect = disconnecting(entity);
   }
 
   /** The library's hook. @throws what `authenticate` throws; the connection is ended then. */

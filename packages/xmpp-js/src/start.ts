@@ -1,6 +1,8 @@
 /**
- * How the client starts: as the library does it, which leaves a rejection to nobody when a login fails while it still waits for
- * the header of the stream, and so ends a program.
+ * How the client starts and ends: as the library does it, but for two faults. Its `start()` leaves a rejection to nobody when a
+ * login fails while it still waits for the header of the stream, and so ends a program. Its `disconnect()` runs once more beside
+ * itself when the server ends the stream with an error meanwhile; then a client that was stopped is not `offline`, comes back
+ * after a second, and cannot be started.
  *
  * @module
  */
@@ -8,13 +10,24 @@ import type { Entity } from "./library.js";
 
 /** @returns the JID, once the client is `online`. @throws the first `error`, and why there is no connection. */
 export async function start(entity: Entity): Promise<unknown> {
-  // Its stop() can end with the end of the socket, told late.
-  if (entity.status !== "offline" && entity.status !== "disconnect") throw new Error("Connection is not offline");
+  if (entity.status !== "offline") throw new Error("Connection is not offline");
   const { service, domain, lang } = entity.options;
   await entity.connect(service);
   const online = settled(entity);
   await Promise.race([online, entity.open({ domain, lang })]); // leaves neither to nobody
   return online;
+}
+
+/** @returns `disconnect()` for a client: whoever calls it while it runs waits for the same. */
+export function disconnecting(entity: Entity): () => Promise<unknown> {
+  const { disconnect } = entity;
+  let running: Promise<unknown> | undefined;
+  return () => {
+    running ??= disconnect.call(entity).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
 }
 
 function settled(entity: Entity): Promise<unknown> {
