@@ -1,5 +1,5 @@
 import { IDBFactory } from "fake-indexeddb";
-import { channelBinding, memoryAccounts } from "sasl-core";
+import { AuthenticationFailure, channelBinding, memoryAccounts } from "sasl-core";
 import type { WebMacKey } from "sasl-core/browser";
 import { hashedTokens, htSha3_512, htSha256, SCRAMPLUS, scramSha256, scramSha256Plus } from "sasl-core/mechanisms";
 import { describe, expect, test } from "vitest";
@@ -113,6 +113,69 @@ describe("FAST in a browser", () => {
     expect(mac).not.toEqual(mac2);
   });
 
+  test("R-FAST-07 two tabs at the same moment use a count each, and keep the token", async () => {
+    const { page } = place();
+    const tabs = [page(), page(), page()];
+    await tabs[0]?.logIn();
+    const kept = await Promise.all(tabs.map(({ store }) => store.get(alice)));
+    const taken = await Promise.all(tabs.map(({ store }, i) => store.nextCount(alice, kept[i] as FastToken)));
+    expect(taken.sort()).toEqual([1, 2, 3]);
+    const logins = await Promise.all(tabs.map(({ logIn }) => logIn()));
+    for (const { names } of logins) expect(names.at(-1)).toBe("success");
+    expect((await page().logIn()).names).toEqual(byToken);
+  });
+
+  test("R-FAST-13 a token that another tab used since is that tab's to judge", async () => {
+    const { page } = place();
+    const [one, other] = [page(), page()];
+    const refused = new AuthenticationFailure("refused", "no");
+    await one.logIn();
+    await one.logIn();
+    await other.store.nextCount(alice, (await other.store.get(alice)) as FastToken);
+    await one.client.refused?.(refused, alice);
+    expect(await one.store.get(alice)).toMatchObject({ count: 2 });
+    await one.logIn();
+    await one.client.refused?.(refused, alice);
+    expect(await one.store.get(alice)).toBeUndefined();
+  });
+
+  test("a count of a token that is gone, or another's by now, is none", async () => {
+    const { store } = place().page();
+    await store.set(alice, token);
+    const first = (await store.get(alice)) as FastToken;
+    expect(await store.nextCount(alice, first)).toBe(1);
+    await store.set(alice, { ...token, token: "another" });
+    expect(await store.nextCount(alice, first)).toBeUndefined();
+    expect(await store.get(alice)).toMatchObject({ count: 0 });
+    await store.set(alice, undefined);
+    expect(await store.nextCount(alice, first)).toBeUndefined();
+    expect(await store.get(alice)).toBeUndefined();
+  });
+
+  const strange: readonly unknown[] = [
+    null,
+    5,
+    "text",
+    { account: alice },
+    { id: "a", account: alice, mechanism: "HT-SHA-256-NONE", expires: 9e15, userAgent: phone, count: "5", key: "k" },
+    { id: "a", account: alice, mechanism: "HT-SHA-256-NONE", expires: 9e15, userAgent: phone, count: 5, key: "k" },
+    { id: "a", account: alice, mechanism: ["HT"], expires: 9e15, userAgent: phone, count: -1 },
+  ];
+  test.each(strange)("what somebody else stored is no token: %j", async (value) => {
+    const { indexedDB, page } = place();
+    const { store, logIn } = page();
+    await store.accounts();
+    await store.userAgentId("bob@localhost");
+    await put(indexedDB, "sasl-fast-tokens", { key: alice, value, at: 1 });
+    await put(indexedDB, "sasl-user-agents", { key: alice, value: { value }, at: 1 });
+    expect(await store.get(alice)).toBeUndefined();
+    expect(await store.nextCount(alice, token)).toBeUndefined();
+    expect(await store.userAgentId(alice)).toMatch(/^[0-9a-f-]{36}$/);
+    await store.accounts();
+    expect((await logIn()).names).toEqual(byPassword);
+    expect((await logIn()).names).toEqual(byToken);
+  });
+
   test("R-SA2-07 the id of the user agent stays, in every tab, until it is cleared", async () => {
     const { page } = place();
     const ids = await Promise.all([page(), page(), page()].map(({ store }) => store.userAgentId(alice)));
@@ -157,3 +220,19 @@ describe("FAST in a browser", () => {
     expect(await store.accounts()).toEqual([]);
   });
 });
+
+/** As another program of the origin would. */
+function put(indexedDB: globalThis.IDBFactory, database: string, row: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const opened = indexedDB.open(database);
+    opened.onerror = () => reject(opened.error);
+    opened.onsuccess = () => {
+      const transaction = opened.result.transaction("entries", "readwrite");
+      transaction.objectStore("entries").put(row);
+      transaction.oncomplete = () => {
+        opened.result.close();
+        resolve();
+      };
+    };
+  });
+}

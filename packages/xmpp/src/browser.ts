@@ -4,7 +4,7 @@
  * @module
  */
 import { type BrowserStoreOptions, browserStore, importMacKey, macKey, type WebMacKey } from "sasl-core/browser";
-import type { FastToken, FastTokenStore } from "./sasl2/fast-store.js";
+import { type FastToken, type FastTokenStore, isFastToken } from "./sasl2/fast-store.js";
 import { newUserAgentId } from "./sasl2/user-agent.js";
 
 /** Options of {@link browserFastTokens}. */
@@ -17,6 +17,7 @@ export interface BrowserFastTokensOptions extends BrowserStoreOptions {
 export interface BrowserFastTokens extends FastTokenStore {
   get(account: string): Promise<FastToken | undefined>;
   set(account: string, token: FastToken | undefined): Promise<void>;
+  nextCount(account: string, token: FastToken): Promise<number | undefined>;
   /**
    * The `id` of the user agent for an account, made at the first call and the same ever after, in every tab: tokens work with
    * no other. No secret, but what one can be followed by; {@link clear} removes it.
@@ -51,8 +52,9 @@ interface Seen {
  * FAST tokens in IndexedDB, of this origin alone, as keys that no script can read: the text goes once from the server's
  * success into WebCrypto. Where IndexedDB does not work tokens stay in memory, and `onFallback` hears why, once.
  *
- * Two tabs that log in with the same token at the same moment would both use the same count, and the server refuses one of
- * them, which costs it the token; `navigator.locks` is there to log in one after the other.
+ * Two tabs that log in with the same token at the same moment use a count each. Where the higher one arrives first the server
+ * refuses the other, whose login goes on with the password; the token stays. `navigator.locks` is there to log in one after
+ * the other.
  *
  * @throws {RangeError} for options out of range.
  */
@@ -75,7 +77,7 @@ export function browserFastTokens(options: BrowserFastTokensOptions = {}): Brows
   return {
     async get(account) {
       const entry = await tokens.get(account);
-      if (entry === undefined) return asText.get(account);
+      if (!isEntry(entry)) return asText.get(account);
       const { id, key, mechanism, expires, userAgent, count } = entry;
       const known = seen.get(account);
       const token = known?.id === id ? known.token : readKey(key);
@@ -96,12 +98,28 @@ export function browserFastTokens(options: BrowserFastTokensOptions = {}): Brows
       await tokens.change(account, () => made?.entry);
     },
 
-    async userAgentId(account) {
-      const made = newUserAgentId();
-      return (await agents.change(account, (old) => old ?? made)) ?? made;
+    async nextCount(account, token) {
+      const text = asText.get(account);
+      if (text !== undefined) {
+        if (text.token !== token.token) return undefined;
+        asText.set(account, { ...text, count: text.count + 1 });
+        return text.count + 1;
+      }
+      const known = seen.get(account);
+      let count: number | undefined;
+      await tokens.change(account, (old) => {
+        count = isEntry(old) && known?.id === old.id && known.token === token.token ? old.count + 1 : undefined;
+        return old && count !== undefined ? { ...old, count } : old;
+      });
+      return count;
     },
 
-    accounts: async () => [...(await tokens.all()).map(({ account }) => account), ...asText.keys()],
+    async userAgentId(account) {
+      const made = newUserAgentId();
+      return (await agents.change(account, (old) => (typeof old === "string" ? old : made))) ?? made;
+    },
+
+    accounts: async () => [...(await tokens.all()).filter(isEntry).map(({ account }) => account), ...asText.keys()],
 
     async clear() {
       seen.clear();
@@ -134,6 +152,12 @@ async function entryOf(
 function keyOf(mechanism: string, token: string): Promise<WebMacKey> {
   const hash = /^HT-(.+)-[A-Z]+$/.exec(mechanism)?.[1] ?? mechanism;
   return importMacKey(hash, new TextEncoder().encode(token));
+}
+
+/** What another version, or somebody else, stored there is no entry. */
+function isEntry(value: Entry | undefined): value is Entry {
+  const { id, account } = Object(value) as Partial<Entry>;
+  return typeof account === "string" && isFastToken({ ...value, token: id });
 }
 
 /** What somebody else stored there is no key. */

@@ -10,6 +10,7 @@ import { hashSha224, hashSha256, SCRAM, type ScramHash, scramSha224, scramSha256
 import { memoryAccounts } from "../memory-accounts.js";
 import { makeScramVerifier } from "../verifier.js";
 import { type BrowserKeyCacheOptions, browserKeyCache } from "./key-cache.js";
+import { importMacKey } from "./mac-key.js";
 
 /** The page's own where there is one, so that this runs on the real thing in a browser. */
 const indexedDB: IDBFactory = globalThis.indexedDB ?? new FakeIndexedDB();
@@ -231,25 +232,97 @@ describe("keys in the browser", () => {
     expect(reasons).toHaveLength(1);
   });
 
-  test("somebody else's entry in the database is none", async () => {
+  test("R-GEN-12 stay when a login that nobody heard is given up", async () => {
+    const at = await serverOf();
+    const keyCache = newCaches()();
+    await logIn(at, typed, { keyCache });
+    const controller = new AbortController();
+    const slow: typeof keyCache = {
+      ...keyCache,
+      async keysFor(ctx, request) {
+        controller.abort();
+        await new Promise((resolve) => setTimeout(resolve, 5)); // the exchange has ended by then
+        return keyCache.keysFor(ctx, request);
+      },
+    };
+    const { signal } = controller;
+    expect(await codeOf(logIn(at, untyped, { keyCache: slow, signal }))).toBe("aborted");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await keyCache.list()).toHaveLength(1);
+  });
+
+  test("a login that keeps keys derives once, as one that does not", async () => {
+    const at = await serverOf();
+    const { subtle } = crypto;
+    const blocks: (number | undefined)[] = [];
+    const names = ["deriveBits", "deriveKey"] as const;
+    for (const name of names) {
+      const original = subtle[name].bind(subtle) as (...given: unknown[]) => Promise<unknown>;
+      Object.defineProperty(subtle, name, {
+        configurable: true,
+        value: (...given: unknown[]) => {
+          const [, , target] = given;
+          blocks.push(typeof target === "number" ? target : (target as HmacImportParams).length);
+          return original(...given);
+        },
+      });
+    }
+    try {
+      const keyCache = newCaches()();
+      await logIn(at, typed, { keyCache });
+      await keyCache.list();
+      expect(blocks).toEqual([256]); // one block of the hash: one PBKDF2
+      await logIn(at, typed, { keyCache });
+      await logIn(at, untyped, { keyCache });
+      expect(blocks).toHaveLength(1);
+    } finally {
+      for (const name of names) delete (subtle as Partial<SubtleCrypto>)[name];
+    }
+  });
+
+  const strange: readonly unknown[] = [
+    null,
+    5,
+    "text",
+    { saltedPassword: "x" },
+    {
+      id: "x",
+      host,
+      username: "tim",
+      hash: "SHA-256",
+      salt,
+      iterations: 4096,
+      saltedPassword: {},
+      storedKey: {},
+      serverKey: {},
+    },
+    JSON.parse('{"__proto__": {"hash": "SHA-256", "saltedPassword": {"algorithm": {"name": "HMAC"}}}}'),
+  ];
+  test.each(strange)("somebody else's entry in the database is none: %j", async (value) => {
     const at = await serverOf();
     const database = `key-cache-test-${crypto.randomUUID()}`;
     await browserKeyCache({ database, indexedDB }).list();
-    await put(database, { key: JSON.stringify([host, "tim"]), at: 1, value: { saltedPassword: "x" } });
+    await put(database, { key: JSON.stringify([host, "tim"]), at: 1, value });
     const keyCache = browserKeyCache({ database, indexedDB });
     expect(await codeOf(logIn(at, untyped, { keyCache }))).toBe("no-credentials");
+    expect(await keyCache.list()).toEqual([]);
     await logIn(at, typed, { keyCache });
     await logIn(at, untyped, { keyCache });
+    expect(await keyCache.list()).toEqual([{ host, username: "tim" }]);
   });
 });
 
 interface Row {
   readonly key: string;
   readonly at: number;
+  readonly value: unknown;
+}
+
+interface KeysRow extends Row {
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-function rowsOf(database: string): Promise<readonly Row[]> {
+function rowsOf(database: string): Promise<readonly KeysRow[]> {
   return inside(database, "readonly", (entries) => entries.getAll());
 }
 
@@ -272,3 +345,29 @@ function inside<R>(
     };
   });
 }
+
+test("R-SCRAM-28 an entry whose keys are of another hash logs nobody in", async () => {
+  const at = await serverOf();
+  const database = `key-cache-test-${crypto.randomUUID()}`;
+  const keyCache = browserKeyCache({ database, indexedDB });
+  await logIn(at, typed, { keyCache });
+  await keyCache.list();
+  const [row] = await rowsOf(database);
+  const { key: storedKey } = await importMacKey("SHA-1", encodeUtf8("x"));
+  await put(database, { ...(row as KeysRow), value: { ...row?.value, storedKey } });
+  expect(await codeOf(logIn(at, untyped, { keyCache: browserKeyCache({ database, indexedDB }) }))).toBe(
+    "no-credentials",
+  );
+});
+
+test("a database that never answers holds up no login", async () => {
+  const reasons: unknown[] = [];
+  const silent = { open: () => ({}) } as unknown as IDBFactory;
+  const keyCache = browserKeyCache({ indexedDB: silent, timeoutMs: 20, onFallback: (why) => reasons.push(why) });
+  const at = await serverOf();
+  expect(await codeOf(logIn(at, untyped, { keyCache }))).toBe("no-credentials");
+  await logIn(at, typed, { keyCache });
+  await logIn(at, untyped, { keyCache });
+  expect(reasons).toHaveLength(1);
+  await expect(keyCache.clear()).rejects.toThrow("does not answer");
+});

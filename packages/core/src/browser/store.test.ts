@@ -46,6 +46,15 @@ test("entries are there for the next store of the name", async () => {
   expect(reasons).toEqual([]);
 });
 
+test.each([2 ** 31, Number.POSITIVE_INFINITY])(
+  "%s milliseconds are no time that is over at once",
+  async (timeoutMs) => {
+    const { store, reasons } = storeOn(newName(), { timeoutMs });
+    await store.change("a", () => "1");
+    expect(reasons).toEqual([]);
+  },
+);
+
 test("R-LIM-03 the ones written longest ago leave first", async () => {
   const { store } = storeOn(newName(), { maxEntries: 2 });
   for (const key of ["a", "b", "c"]) {

@@ -32,6 +32,14 @@ export interface FastTokenStore {
   get(account: string): MaybePromise<FastToken | undefined>;
   /** @param token in place of what was there; `undefined` removes it. Kept when this resolves. */
   set(account: string, token: FastToken | undefined): MaybePromise<void>;
+  /**
+   * Takes the next count of a token, in one step also for other programs on the same store. Left out: `get` and then `set`, for
+   * stores of one program.
+   *
+   * @param token as `get` gave it.
+   * @returns the count to send, one more than the last; `undefined` when the token is not there any more. Kept when this resolves.
+   */
+  nextCount?(account: string, token: FastToken): MaybePromise<number | undefined>;
 }
 
 /** Tokens for as long as the program runs. */

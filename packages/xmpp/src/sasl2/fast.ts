@@ -77,7 +77,7 @@ function inline(options: FastOptions, invalidate: boolean): ClientInline<FastRes
   const { store, mechanisms, hashes, now = Date.now } = options;
   const variants = known({ mechanisms, hashes });
   /** What the last login of an account began with; another login may have come between. */
-  const began = new Map<string, FastToken["token"] | undefined>();
+  const began = new Map<string, Pick<FastToken, "token" | "count">>();
   const inOrder = queue();
 
   /** A stored token, where it can be used in this login. */
@@ -89,7 +89,8 @@ function inline(options: FastOptions, invalidate: boolean): ClientInline<FastRes
   return {
     async before(about) {
       const stored = await store.get(about.from);
-      began.set(about.from, stored?.token);
+      if (stored) began.set(about.from, stored);
+      else began.delete(about.from);
       const token = usable(stored, about);
       const username = parseJid(about.from)?.local;
       if (token === undefined || username === undefined) return undefined;
@@ -97,11 +98,16 @@ function inline(options: FastOptions, invalidate: boolean): ClientInline<FastRes
       return { mechanisms: [HT({ username, token: token.token }, { mechanism, hashes })], offered: [mechanism] };
     },
 
-    /** Another login of the same account may have stored a newer one meanwhile; that was not refused. */
+    /**
+     * Another login of the same account may have stored a newer one meanwhile; that was not refused. Or it used this one with a
+     * higher count that came first: then that login is the one to judge it.
+     */
     refused: (error: SASLError, from) =>
       inOrder(async () => {
         if (!final.includes(error.code)) return;
-        if ((await store.get(from))?.token === began.get(from)) await store.set(from, undefined);
+        const stored = await store.get(from);
+        const used = began.get(from);
+        if (stored?.token === used?.token && stored?.count === used?.count) await store.set(from, undefined);
       }),
 
     request: <E>(about: ClientAbout<E>, mechanism: string): Promise<readonly E[]> =>
@@ -111,8 +117,8 @@ function inline(options: FastOptions, invalidate: boolean): ClientInline<FastRes
         const token = usable(await store.get(from), about);
         const children: E[] = [];
         if (token !== undefined && token.mechanism === mechanism) {
-          const count = token.count + 1;
-          await store.set(from, { ...token, count }); // before it is sent: no number goes out twice (XEP-0484 §3.4)
+          const count = await nextCount(store, from, token); // before it is sent: no number goes out twice (XEP-0484 §3.4)
+          began.set(from, { token: token.token, count });
           const attributes = { count: String(count), ...(invalidate && { invalidate: "true" }) };
           children.push(adapter.create("fast", NS_FAST, attributes));
         }
@@ -145,13 +151,20 @@ function inline(options: FastOptions, invalidate: boolean): ClientInline<FastRes
         if (!token || token.length > maxTokenLength) return { used, rejected: "there is none of a sensible length" };
         if (expires === undefined) return { used, rejected: "its expiry is missing or no date-time" };
         if (!(expires > now())) return { used, rejected: "it has expired" };
-        if (stored !== undefined && stored.token !== began.get(from) && stored.expires > expires) {
+        if (stored !== undefined && stored.token !== began.get(from)?.token && stored.expires > expires) {
           return { used, rejected: "another login got a later one" };
         }
         await store.set(from, { mechanism: best.name, token, expires, userAgent: userAgent.id, count: 0 });
         return { used, expires };
       }),
   };
+}
+
+async function nextCount(store: FastTokenStore, account: string, token: FastToken): Promise<number> {
+  const next = token.count + 1;
+  if (store.nextCount === undefined) await store.set(account, { ...token, count: next });
+  // Gone meanwhile: as good as it was, and the server's to judge.
+  return (await store.nextCount?.(account, token)) ?? next;
 }
 
 /** Everything that may be used, strongest first. */
