@@ -38,6 +38,7 @@ export type { SASLInterface, SASLReply, ServeOutcome } from "./interface.js";
 export { type DecodeBase64Options, decodeBase64, encodeBase64 } from "./internal/base64.js";
 export { concatBytes, equalBytes, wipe } from "./internal/bytes.js";
 export { formatGs2Header, type Gs2Header, parseGs2Header } from "./internal/gs2.js";
+export { printable } from "./internal/printable.js";
 export { isAsExpected, sameProperty } from "./internal/same-property.js";
 export { decodeUtf8, encodeUtf8 } from "./internal/text.js";
 export { type BufferProtection, type LayerBounds, noLayer, type SecurityLayer, securityLayer } from "./layer.js";

@@ -5,6 +5,7 @@
  */
 import type { AuthenticationProviderArgs } from "kafkajs";
 import { AuthenticationFailure, SASLFailure, type SASLInterface, type SASLReply } from "sasl-core";
+import { printable } from "sasl-core/plugin";
 
 /** What is used of kafkajs' errors. */
 interface ProtocolError {
@@ -75,7 +76,7 @@ function withoutLength(bytes: Buffer): Uint8Array | undefined {
 }
 
 function failureOf(error: ProtocolError): SASLFailure | AuthenticationFailure {
-  const text = typeof error.message === "string" ? error.message : undefined;
+  const text = typeof error.message === "string" ? printable(error.message) : undefined;
   const options = { cause: error, opaqueError: error, text };
   if (error.type === "SASL_AUTHENTICATION_FAILED")
     return new AuthenticationFailure("refused", "the broker refused the credentials", options);

@@ -175,6 +175,13 @@ describe("a broker that lies", () => {
     });
   }
 
+  test("what a terminal would obey is in no message", async () => {
+    const { connect, logs } = await start({ script: () => ({ refusal: "no\u001b[2J\r\nok" }) });
+    const error = await connect("SCRAM-SHA-256", [SCRAM(alice)]).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ message: "SASL SCRAM-SHA-256: no [2J  ok", cause: { code: "refused" } });
+    expect(logs.join("\n")).toContain("no [2J  ok");
+  });
+
   test("an end in the middle is tried again", async () => {
     const script = (_: Buffer, count: number): Answer | undefined => (count === 1 ? "close" : undefined);
     const { connect, results } = await start({ script });

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AuthenticationFailure, SASLErrorCode, SASLFailure } from "sasl-core";
-import { saslError } from "sasl-core/plugin";
+import { printable, saslError } from "sasl-core/plugin";
 
 /** Result codes that are no refusal. */
 export const resultCodes = { success: 0, saslBindInProgress: 14 } as const;
@@ -28,7 +28,7 @@ const refusals: ReadonlyMap<number, SASLErrorCode> = new Map([
 
 /** @param diagnosticMessage the server's own, kept in `text` as far as it can be shown. */
 export function failureOf(code: number, diagnosticMessage: string): SASLFailure | AuthenticationFailure {
-  const text = diagnosticMessage.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ").trim();
+  const text = printable(diagnosticMessage);
   const options = { opaqueError: { resultCode: code, diagnosticMessage }, ...(text !== "" && { text }) };
   const message = `the directory refused the bind, result code ${code}`;
   return saslError(refusals.get(code) ?? "aborted", message, options) as SASLFailure | AuthenticationFailure;

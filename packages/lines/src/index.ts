@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { printable } from "sasl-core/plugin";
 export { decodeInitialResponse, encodeInitialResponse } from "./base64.js";
 export { BufferedTransport, connectionLost } from "./buffered.js";
 export { type ClientDialect, DEFAULT_MAX_LINE_BYTES, LineClient, type LineReply, readUnsolicited } from "./client.js";
@@ -18,5 +19,4 @@ export { type LinePairOptions, linePair } from "./pair.js";
 export { type ServedSession, type ServeExchange, type ServerDialect, serveExchange } from "./server.js";
 export { LineSplitter } from "./splitter.js";
 export { type Perishable, Sweep } from "./sweep.js";
-export { printable } from "./text.js";
 export { type LineTransport, type MaybePromise, protectWire, type ServerTransport } from "./transport.js";
