@@ -214,6 +214,36 @@ test("a login says nothing on the connection that comes after it", async () => {
   expect(server.heard).toHaveLength(1);
 });
 
+test("a login cut short leads to nothing on the connection that comes after it", async () => {
+  const success = "<success SASL/>";
+  const bind = features.replace(/<mechanisms.*<.mechanisms>/, "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>");
+  const bound =
+    "<iq xmlns='jabber:client' type='result' id='_bind_auth_2'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>alice@localhost/1</jid></bind></iq>";
+  const first = await play([success], features.replace("SCRAM-SHA-256", "PLAIN"));
+  const second = await play([`${bind}\n${bound}`]);
+  const made = client(first.url);
+  const login = useSASL(made, [PLAIN(alice), SCRAM(alice)], { policy: { requireEncryption: false } });
+  Object.assign(made, { _sendRestart() {} }); // so that no features follow
+  void connect(made);
+  await vi.waitUntil(() => login.result);
+  Object.assign(made, { service: second.url });
+  expect(await connect(made)).toEqual(failed);
+  expect(second.heard.join()).not.toContain("_bind_auth_2");
+  expect(login).toMatchObject({ result: undefined, error: { code: "unexpected-message" } });
+});
+
+test("no earlier login is taken for one where none began", async () => {
+  const { ws } = await serve([scramSha256]);
+  const { made, login } = withSASL(ws, [SCRAM(alice)]);
+  expect(await connect(made)).toContain("CONNECTED");
+  made.disconnect();
+  await vi.waitUntil(() => !made.connected);
+  const bare = await play([], features.replace(/<mechanisms.*<.mechanisms>/, ""));
+  Object.assign(made, { service: bare.url });
+  expect(await connect(made)).toEqual(["CONNECTING", "CONNFAIL", "DISCONNECTED"]);
+  expect(login.result).toBeUndefined();
+});
+
 test("over BOSH too", async () => {
   const bodies = [
     `sid='1' wait='1' requests='2' hold='1'>${features.replace("SCRAM-SHA-256", "PLAIN")}`,

@@ -1,5 +1,6 @@
 /**
  * `sasl-strophe`: logins of strophe.js by `sasl-core`. For applications; follows semver. Tried with strophe.js 5.0.0.
+ * The members of strophe.js, written out, make it longer than an adapter is.
  *
  * strophe.js lets a mechanism class answer challenges, but keeps the server's last word from it and goes on by itself. So
  * nothing is registered there: `connection.authenticate`, which strophe.js calls once the features are there, is replaced,
@@ -35,6 +36,8 @@ export interface StropheConnection {
   readonly connected: boolean;
   readonly disconnecting: boolean;
   mechanisms: Record<string, object>;
+  handlers: { readonly user: boolean }[];
+  addHandlers: { readonly user: boolean }[];
   authenticate(matched: readonly object[]): void;
   disconnect(reason?: string): void;
   send(element: Element): void;
@@ -82,6 +85,11 @@ export function useSASL(
   connection._connect_cb = (request, ...rest) => {
     server?.close();
     server = undefined;
+    Object.assign(login, { result: undefined, error: undefined });
+    // What strophe.js waited for on a connection that was not ended: features here must not lead on to CONNECTED.
+    for (const list of ["handlers", "addHandlers"] as const) {
+      connection[list] = connection[list].filter(({ user }) => user);
+    }
     connection.mechanisms = {};
     const found = featuresIn(request);
     if (found) {
@@ -95,7 +103,6 @@ export function useSASL(
   };
 
   connection.authenticate = () => {
-    Object.assign(login, { result: undefined, error: undefined });
     const pair = elementPair(adapterFor(features), { secure: isProtected(connection.service) });
     const mine = pair.server;
     server = mine;
