@@ -269,6 +269,10 @@ for (const [way, Library] of libraries) {
     const forged = `+ ${b64(`v=${Buffer.alloc(32, 7).toString("base64")}`)}`;
     /** Where imapflow itself sees the end, it says so in its own words. */
     const lost = way.startsWith("transport") ? "connection-lost" : "ClosedAfterConnectTLS";
+    /** imapflow passes over both by itself; then there is the OK without a proof. */
+    const [flooded, stray] = way.startsWith("transport")
+      ? ["limit-exceeded", "unexpected-message"]
+      : ["peer-not-verified", "peer-not-verified"];
     const lies: readonly [what: string, answers: Parameters<typeof lie>[0], code: string][] = [
       ["a forged signature", [serverFirst, forged], "peer-not-verified"],
       ["OK without a signature", [serverFirst, "TAG OK [CAPABILITY IMAP4rev1] welcome"], "peer-not-verified"],
@@ -279,6 +283,10 @@ for (const [way, Library] of libraries) {
       ["a NO in the middle", [serverFirst, "TAG NO [AUTHENTICATIONFAILED] no"], "refused"],
       ["a NO for now", ["TAG NO [UNAVAILABLE] later"], "temporary"],
       ["a connection closed in the middle", [serverFirst, "close"], lost],
+      ["a literal in place of a challenge", ["+ {4}\r\nabcd"], "incorrect-encoding"],
+      ["a flood of untagged lines", [`${"* 1 EXISTS\r\n".repeat(3000)}TAG OK welcome`], flooded],
+      ["the end of another command", ["ZZ99 OK welcome\r\nTAG OK welcome"], stray],
+      ["a second challenge at once", [async (line) => `${await serverFirst(line)}\r\n+ AAAA`], "malformed-message"],
       ["a BYE", [serverFirst, "* BYE too busy\r\nclose"], lost],
     ];
     for (const [what, answers, code] of lies) {
@@ -289,6 +297,40 @@ for (const [way, Library] of libraries) {
         expect(error).toMatchObject({ code });
         expect(heard.join("\n")).not.toContain("PLAIN");
         expect(logs.join("\n")).not.toContain(alice.password);
+      });
+    }
+
+    const beforeTls: readonly [what: string, answer: string][] = [
+      ["capabilities behind the OK", "TAG OK go\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n"],
+      ["a login behind the OK", "TAG OK go\r\n* PREAUTH welcome\r\n"],
+      ["a NO", "TAG NO not today\r\n"],
+      ["an OK and nothing that is TLS", "TAG OK go\r\n+later"],
+      ["the end", "close"],
+    ];
+    for (const [what, answer] of beforeTls) {
+      test(`STARTTLS is answered with ${what}: nothing is said in the clear`, async () => {
+        const heard: string[] = [];
+        const port = await listen(
+          createServer((socket) => {
+            socket.write("* OK [CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN AUTH=SCRAM-SHA-256 SASL-IR] here\r\n");
+            socket.on("data", (chunk) => {
+              const [tag = "", name = ""] = chunk.toString("latin1").trim().split(" ");
+              heard.push(name);
+              if (name !== "STARTTLS") socket.write(`* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\n${tag} OK\r\n`);
+              else if (answer === "close") socket.destroy();
+              else {
+                const [now = "", later = ""] = answer.replace("TAG", tag).split("+");
+                socket.write(now);
+                if (later !== "") setImmediate(() => socket.end(later));
+              }
+            });
+          }),
+        );
+        const settings = { tls: { rejectUnauthorized: false } };
+        const options = { allowUnverifiedCertificate: true };
+        expect(await attempt(port, [SCRAM(alice), PLAIN(alice)], settings, options)).toBeInstanceOf(Error);
+        expect(heard).not.toContain("AUTHENTICATE");
+        expect(heard).not.toContain("LOGIN");
       });
     }
 
@@ -322,6 +364,17 @@ for (const [way, Library] of libraries) {
     });
   });
 }
+
+test("an older imapflow that gives itself out for a newer one logs in nobody", async () => {
+  const { port, events } = await serve("tls");
+  const Liar = Object.assign(class extends ImapFlow {}, { version: "9.9.9" });
+  const settings = { host: "localhost", port, secure: true, tls: { ca: cert }, logger: false } as const;
+  const client = createImapFlow(Liar, settings, [PLAIN(alice)]);
+  client.on("error", () => {});
+  clients.push(client);
+  await expect(client.connect()).rejects.toBeInstanceOf(Error);
+  expect(events).toEqual([]);
+});
 
 function bigint(_: string, value: unknown): unknown {
   return typeof value === "bigint"

@@ -14,7 +14,7 @@ export class LoggedInStream extends Duplex {
   #inner: LoggedIn | undefined;
 
   constructor(login: (closed: AbortSignal) => Promise<LoggedIn>, onConnect: () => void) {
-    super();
+    super({ allowHalfOpen: false });
     login(this.#closed.signal).then(
       (inner) => this.#begin(inner, onConnect),
       (error) => this.destroy(error), // rejects `connect()`; after a close nobody hears it
@@ -86,7 +86,9 @@ export class LoggedInStream extends Duplex {
       return;
     }
     this.#inner = inner;
-    stream.on("close", () => this.destroy()).on("end", () => this.push(null));
+    stream
+      .on("end", () => this.push(null)) // what has arrived is still to be read
+      .on("close", () => stream.readableEnded || this.destroy());
     socket.on("timeout", () => this.emit("timeout"));
     this.push(greetingOf(result));
     if (head.length > 0) this.push(head);
