@@ -18,9 +18,13 @@ export async function keptFor({ address }: Account): Promise<Kept> {
   return { userAgent: await tokens.userAgentId(address), tokens, keys };
 }
 
-/** Comes back to this account at the next visit. */
+/** Comes back to this account at the next visit, where the browser keeps anything. */
 export function remember(account: Account): void {
-  localStorage.setItem(place, JSON.stringify(account));
+  try {
+    localStorage.setItem(place, JSON.stringify(account));
+  } catch {
+    // then the next visit begins as the first did
+  }
 }
 
 /** Whom to come back to; `undefined` for nobody. */
@@ -37,6 +41,10 @@ export function rememberedAccount(): Account | undefined {
 
 /** Removes everything. @throws when the browser may still hold some of it. */
 export async function forgetEverything(): Promise<void> {
-  localStorage.removeItem(place);
+  try {
+    localStorage.removeItem(place);
+  } catch {
+    // a browser that refuses this keeps nothing there
+  }
   await Promise.all([tokens.clear(), keys.clear()]);
 }

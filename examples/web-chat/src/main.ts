@@ -7,7 +7,7 @@ import { isSASLError } from "sasl-core";
 import { parseJid } from "sasl-xmpp";
 import { forgetEverything, keptFor, remember, rememberedAccount } from "./kept.js";
 import { type Account, bareOf, isPrivate, type Message, Session, type State } from "./session.js";
-import { wordsFor, wordsForLogin, wordsForReturning, wordsForWaiting } from "./words.js";
+import { INSECURE_PAGE, wordsFor, wordsForLogin, wordsForReturning, wordsForWaiting } from "./words.js";
 
 /** An element of `index.html`. */
 function the<E extends HTMLElement = HTMLElement>(id: string): E {
@@ -34,6 +34,12 @@ function show(view: "opening" | "login" | "chat"): void {
   for (const each of views) each.hidden = each.id !== view;
 }
 
+function wait(what: string, cancellable = true): void {
+  the("opening-text").textContent = what;
+  the("cancel").hidden = !cancellable;
+  show("opening");
+}
+
 // ------------------------------------------------------------------------------------------------------------ log in
 
 function showLogin(problem = "", at: HTMLInputElement = password): void {
@@ -51,6 +57,7 @@ function showLogin(problem = "", at: HTMLInputElement = password): void {
   const first = problem === "" && address.value === "" ? address : at;
   first.focus();
   first.select();
+  the("login-problem").scrollIntoView({ block: "nearest" }); // on a small screen the field alone would be seen
 }
 
 /** Where an account's server usually is; on this machine that is `sasl serve --ws 5280`. */
@@ -67,13 +74,14 @@ address.addEventListener("input", () => {
   if (!serverTyped) server.value = jid?.local === undefined ? "" : usualServer(jid.domain);
 });
 
-the("show-password").addEventListener("click", (event) => {
-  const shown = password.type === "text";
-  password.type = shown ? "password" : "text";
-  const button = event.currentTarget as HTMLButtonElement;
-  button.setAttribute("aria-pressed", String(!shown));
-  button.textContent = shown ? "Show" : "Hide";
-});
+the("show-password").addEventListener("click", () => showPassword(password.type === "password"));
+
+function showPassword(shown: boolean): void {
+  password.type = shown ? "text" : "password";
+  const button = the("show-password");
+  button.textContent = shown ? "Hide" : "Show";
+  button.setAttribute("aria-label", `${button.textContent} the password`);
+}
 
 the("login-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -81,8 +89,9 @@ the("login-form").addEventListener("submit", (event) => {
   const jid = parseJid(address.value.trim());
   if (jid?.local === undefined) return showLogin("Please give your whole address, like alice@example.org.", address);
   if (password.value === "") return showLogin("Please give your password.", password);
-  const url = URL.canParse(server.value) ? server.value : usualServer(jid.domain);
-  if (!/^wss?:/.test(url)) return showLogin("The address of a server starts with wss://", server);
+  const url = server.value.trim() || usualServer(jid.domain);
+  if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol))
+    return showLogin("The address of a server starts with wss://", server);
   if (!isPrivate(url)) {
     return showLogin("Others could read along with this server. Use an address that starts with wss://", server);
   }
@@ -97,6 +106,7 @@ async function logIn(account: Account, typed: string): Promise<void> {
     await begin(account, typed);
     remember(account);
     password.value = "";
+    showPassword(false);
   } catch (error) {
     const unreachable = isSASLError(error) && ["connection-lost", "timed-out"].includes(error.code);
     showLogin(wordsFor(error, new URL(account.server).host), unreachable ? server : password);
@@ -115,14 +125,19 @@ async function begin(account: Account, typed?: string): Promise<void> {
   });
   session = next;
   await next.begin(typed);
+  if (the("me").textContent !== account.address) forgetConversations();
   the("me").textContent = account.address;
   show("chat");
+  focusChat();
+}
+
+function focusChat(): void {
   (current === undefined ? the("new-peer") : the("text")).focus();
 }
 
 /** As at the last visit, where there was one. */
 async function comeBack(account: Account): Promise<void> {
-  show("opening");
+  wait("Logging in…");
   address.value = account.address;
   server.value = account.server;
   serverTyped = true;
@@ -150,8 +165,9 @@ function showState(state: State): void {
     return;
   }
   line.dataset.is = state.is;
-  if (retry === document.activeElement && state.is === "connected") the("text").focus();
-  retry.hidden = state.is !== "lost" && state.is !== "elsewhere";
+  const hidden = state.is !== "lost" && state.is !== "elsewhere";
+  if (hidden && retry === document.activeElement) focusChat();
+  retry.hidden = hidden;
   retry.textContent = state.is === "elsewhere" ? "Use it here" : "Try now";
   if (state.is === "connecting") text.textContent = "Connecting…";
   if (state.is === "elsewhere") text.textContent = "The chat goes on in another tab or window.";
@@ -180,11 +196,9 @@ the("logout").addEventListener("click", async () => {
   const leaving = session;
   session = undefined;
   clearInterval(countdown);
-  conversations.clear();
-  notes.clear();
-  current = undefined;
-  showPeers();
-  showMessages();
+  wait("Logging out…", false);
+  forgetConversations();
+  the("me").textContent = "";
   let told = true;
   await leaving?.logout().catch(() => {
     told = false;
@@ -231,6 +245,17 @@ the("send-form").addEventListener("submit", (event) => {
   field.value = "";
   showMessages();
 });
+
+/** What one account has said is not for the next. */
+function forgetConversations(): void {
+  conversations.clear();
+  notes.clear();
+  current = undefined;
+  for (const id of ["new-peer", "text"]) the<HTMLInputElement>(id).value = "";
+  for (const id of ["new-problem", "news"]) the(id).textContent = "";
+  showPeers();
+  showMessages();
+}
 
 function conversation(peer: string): { readonly messages: Message[]; unread: number } {
   const found = conversations.get(peer) ?? { messages: [], unread: 0 };
@@ -291,7 +316,10 @@ function showMessages(): void {
   empty.hidden = messages.length > 0;
   empty.textContent =
     current === undefined ? "Say to whom you want to write, and open the conversation." : "Nothing was said yet.";
+  const log = the("log");
   const list = the("messages");
+  const newest = list.lastElementChild;
+  const following = log.scrollHeight - log.scrollTop - log.clientHeight < 50; // who reads what was earlier goes on reading
   const shown = new Map([...list.children].map((item) => [(item as HTMLElement).dataset.id, item as HTMLElement]));
   for (const item of shown.values()) if (item.dataset.peer !== current) item.remove();
   for (const message of messages) {
@@ -302,17 +330,18 @@ function showMessages(): void {
     const remark = notes.get(message.id);
     item.toggleAttribute("data-problem", remark?.problem ?? false);
     const small = item.querySelector("small.remark") ?? item.appendChild(element("small", "", "remark"));
-    small.textContent = (message.mine && remark?.text) || "";
+    const words = (message.mine && remark?.text) || "";
+    if (small.textContent !== words) small.textContent = words; // or it is read out again
   }
-  const log = the("log");
-  log.scrollTop = log.scrollHeight;
+  const added = list.lastElementChild;
+  if (following || (added !== newest && added?.className === "mine")) log.scrollTop = log.scrollHeight;
 }
 
 function messageItem(message: Message, key: string): HTMLElement {
   const item = element("li", "", message.mine ? "mine" : "");
   item.dataset.id = key;
   item.dataset.peer = message.peer;
-  item.append(element("span", `${message.mine ? "You" : message.peer}: `, "unseen"), message.text);
+  item.append(element("span", `${message.mine ? "You" : message.peer}: `, "unseen"), element("bdi", message.text));
   return item;
 }
 
@@ -324,5 +353,6 @@ function element<N extends keyof HTMLElementTagNameMap>(name: N, text = "", clas
 }
 
 const last = rememberedAccount();
-if (last === undefined) showLogin();
+if (!isSecureContext) showLogin(INSECURE_PAGE);
+else if (last === undefined) showLogin();
 else void comeBack(last);

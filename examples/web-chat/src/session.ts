@@ -190,6 +190,7 @@ export class Session {
   }
 
   async #connect(password?: string): Promise<void> {
+    if (this.#state.is === "ended") throw new Error("left before it was this tab's turn");
     const stream = this.#open();
     this.#stream = stream;
     const features = await stream.open();
@@ -217,7 +218,7 @@ export class Session {
       roundTrips: sent,
       milliseconds: performance.now() - begun,
     };
-    if (this.#stream !== stream) return;
+    if (this.#stream !== stream) throw new Error("left on the way");
     this.#failures = 0;
     void this.#receive(stream, address);
     this.#ping = setInterval(() => void this.#check(), PING_EVERY_MS);

@@ -6,6 +6,10 @@
 import { isSASLError } from "sasl-core";
 import type { Login } from "./session.js";
 
+/** Browsers compute keys and tokens on protected pages alone. */
+export const INSECURE_PAGE =
+  "Nobody can log in here: this page did not come over a protected connection. Open it with https://";
+
 /** A sentence for what ended or prevented a login. @param host where it was tried. */
 export function wordsFor(error: unknown, host: string): string {
   if (!isSASLError(error)) return "Something went wrong here. Please try again.";

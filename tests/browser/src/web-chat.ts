@@ -108,6 +108,14 @@ class Person {
     await this.field("Message").press("Enter");
   }
 
+  /** Nothing of the page lies outside of the window. */
+  async fits(): Promise<void> {
+    const { scrollWidth, scrollHeight } = await this.page.evaluate<{ scrollWidth: number; scrollHeight: number }>(
+      "({ scrollWidth: document.documentElement.scrollWidth, scrollHeight: document.documentElement.scrollHeight })",
+    );
+    assert.deepEqual({ width: scrollWidth, height: scrollHeight }, this.page.viewportSize());
+  }
+
   async picture(name: string): Promise<void> {
     if (pictures !== undefined) await this.page.screenshot({ path: join(pictures, `${name}.png`) });
   }
@@ -151,7 +159,6 @@ export async function webChat(browser: Browser, server: ChatServer): Promise<voi
       await alice.picture("chat");
       await bob.picture("chat-dark");
       await other.picture("chat-narrow");
-      assert.equal(await other.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true, "it fits");
       await other.leave();
 
       await alice.writeTo("nobody@localhost", "Is anybody there?");
@@ -172,8 +179,9 @@ export async function webChat(browser: Browser, server: ChatServer): Promise<voi
       await alice.page.locator("li").filter({ hasText: "Waits for the connection" }).waitFor();
       await alice.picture("lost");
       await server.start();
-      await alice.button("Try now").click();
+      await alice.button("Try now").press("Enter");
       await alice.says(/^Connected\. You were logged in without your password/);
+      await alice.page.locator("#text:focus").waitFor();
       await bob.says(connected); // by himself
       await alice.page.locator("li").filter({ hasText: "After", hasNotText: "Waits" }).waitFor();
 
@@ -182,8 +190,10 @@ export async function webChat(browser: Browser, server: ChatServer): Promise<voi
       await alice.context.setOffline(false);
       await alice.says(connected);
 
+      await alice.field("Message").fill("A secret that is not sent");
       await alice.button("Log out").click();
       await alice.page.locator("#password:focus").waitFor();
+      assert.doesNotMatch(await everything(alice.page), /bob|secret/);
       assert.equal(await alice.page.locator("#login-problem").textContent(), "");
       assert.equal(await stored(alice.page), "{}");
       if (server.countTokens) assert.equal(await server.countTokens("alice"), 1, "the telephone's token alone");
@@ -212,6 +222,7 @@ export async function webChat(browser: Browser, server: ChatServer): Promise<voi
         [["alice@localhost", "", ""], /give your password/, "#password"],
         [["alice@localhost", "x", "ws://chat.example/"], /Others could read along/, "#server"],
         [["alice@localhost", "x", "http://chat.example/"], /starts with wss/, "#server"],
+        [["alice@localhost", "x", "chat.example"], /starts with wss/, "#server"],
         [["alice@localhost", "x", "ws://localhost:9/"], /no answer from localhost:9/, "#server"],
       ] as const) {
         for (const [index, id] of ["#address", "#password", "#server"].entries()) {
@@ -222,6 +233,58 @@ export async function webChat(browser: Browser, server: ChatServer): Promise<voi
         await alice.page.locator(`${at}:focus[aria-invalid=true]`).waitFor();
       }
       await alice.picture("wrong-server");
+      await alice.leave();
+    });
+
+    await as("much and foreign text, on a telephone", async () => {
+      const alice = await arrive({ viewport: { width: 360, height: 640 } });
+      await alice.logIn("alice", server.url);
+      await alice.says(connected);
+      await alice.writeTo(`${"long.".repeat(20)}name@${"long-".repeat(8)}name.example`, "x".repeat(400));
+      await alice.fits();
+      await alice.writeTo("bob@localhost", "many words ".repeat(60));
+      for (const text of ["שלום עולם, abc!", "مرحبا بالعالم؟", "日本語", "a\u202eb"]) await alice.say(text);
+      const texts = alice.page.locator("#messages li bdi");
+      await texts.nth(4).waitFor();
+      const ways = "[...document.querySelectorAll('#messages bdi')].map((each) => getComputedStyle(each).direction)";
+      assert.deepEqual(await alice.page.evaluate(ways), ["ltr", "rtl", "rtl", "ltr", "ltr"]);
+      await alice.fits();
+      await alice.picture("chat-foreign");
+      await alice.page.setViewportSize({ width: 320, height: 256 }); // as at 400 %
+      const log = await alice.page.locator("#log").boundingBox();
+      assert.ok(log !== null && log.height >= 96, "messages can be read");
+      await alice.picture("chat-small");
+      await alice.leave();
+    });
+
+    await as("a browser that keeps nothing", async () => {
+      const alice = await arrive();
+      await alice.page.addInitScript(`for (const name of ["localStorage", "indexedDB"])
+        Object.defineProperty(globalThis, name, { get() { throw new DOMException("no", "SecurityError"); } })`);
+      await alice.page.reload();
+      await alice.logIn("alice", server.url);
+      await alice.says(connected);
+      await alice.button("Log out").click();
+      await alice.page.locator("#password:focus").waitFor();
+      await alice.leave();
+    });
+
+    await as("another account instead, before the last one is back", async () => {
+      const alice = await arrive();
+      await alice.logIn("alice", server.url);
+      await alice.says(connected);
+      const second = await alice.context.newPage();
+      await second.goto(site.url);
+      await second.locator("#connection-text").filter({ hasText: connected }).waitFor();
+      await second.evaluate(
+        "void navigator.locks.request('log in as alice@localhost', () => new Promise((done) => { globalThis.release = done; }))",
+      );
+      await alice.page.reload();
+      await alice.button("Use another account").click();
+      await alice.page.locator("#password:focus").waitFor();
+      await second.evaluate("release()");
+      await second.evaluate("navigator.locks.request('log in as alice@localhost', () => {})"); // after her turn
+      assert.equal(await alice.page.locator("#login").isVisible(), true);
       await alice.leave();
     });
 
@@ -253,7 +316,19 @@ export async function webChat(browser: Browser, server: ChatServer): Promise<voi
         await alice.page.keyboard.type("another one");
         await alice.page.keyboard.press("Enter");
         await alice.says(connected);
+        await alice.writeTo("bob@localhost", "Between the two of us");
         await changePassword("alice", users.alice);
+        await alice.context.setOffline(true);
+        await alice.says(/^You are offline\./);
+        await alice.context.setOffline(false);
+        await alice.problem();
+        for (const [id, value] of Object.entries({ address: "bob@localhost", password: users.bob })) {
+          await alice.page.locator(`#${id}`).fill(value);
+        }
+        await alice.page.locator("#server").evaluate((element, value) => Object.assign(element, { value }), server.url);
+        await alice.page.keyboard.press("Enter");
+        await alice.says(connected);
+        assert.doesNotMatch(await everything(alice.page), /Between/, "what was said to somebody else");
         await alice.leave();
       });
     }
@@ -261,6 +336,13 @@ export async function webChat(browser: Browser, server: ChatServer): Promise<voi
     await server.stop();
     await site.close();
   }
+}
+
+/** All text of the page, shown or not, and what is in its fields. */
+function everything(page: Page): Promise<string> {
+  return page.evaluate<string>(
+    "[document.querySelector('#chat').textContent, ...[...document.querySelectorAll('#chat input')].map(({ value }) => value)].join()",
+  );
 }
 
 /** All that the page's origin keeps, as text; keys show no more than that they are there. `{}` for nothing. */
