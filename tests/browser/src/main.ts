@@ -7,8 +7,8 @@ import type { Browser } from "playwright-core";
 import { startChromium } from "./browser.js";
 import { runCoreTests } from "./core-tests.js";
 import { printSpeed, runChecks } from "./pages.js";
-import { prosody } from "./prosody.js";
-import { fail, finish } from "./report.js";
+import { prosody, prosody13 } from "./prosody.js";
+import { fail, finish, skip } from "./report.js";
 import { saslServe } from "./sasl-serve.js";
 import { pageSite, type Site } from "./site.js";
 import { runStores } from "./stores.js";
@@ -25,11 +25,13 @@ const parts: Readonly<Record<string, (browser: Browser) => Promise<void>>> = {
   stores: (browser) => withPage("stores", (site) => runStores(browser, site)),
   "web-chat": (browser) => webChat(browser, saslServe()),
   async prosody(browser) {
-    const tree = process.env.PROSODY_13;
-    for (const server of [await prosody(), ...(tree === undefined ? [] : [await prosody(tree)])]) {
-      if (server === undefined) console.log("SKIP  there is no Prosody, and it cannot be installed here");
-      else await webChat(browser, server).finally(server.remove);
-    }
+    const server = await prosody();
+    if (server === undefined) return skip("there is no Prosody, and it cannot be installed here");
+    await webChat(browser, server).finally(server.remove);
+    const tree = prosody13();
+    if (tree === undefined) return skip("there is no Prosody 13; PROSODY_13 says where one is unpacked");
+    const other = await prosody(tree);
+    if (other !== undefined) await webChat(browser, other).finally(other.remove);
   },
   speed: (browser) => withPage("speed", (site) => printSpeed(browser, site)),
 };
@@ -41,7 +43,10 @@ async function withPage(name: string, run: (site: Site) => Promise<void>): Promi
 
 const wanted = process.argv.slice(2);
 for (const each of wanted) if (!Object.hasOwn(parts, each)) fail(each, `parts: ${Object.keys(parts).join(", ")}`);
-const browser = await startChromium();
+const browser = await startChromium().catch((error: unknown) => {
+  console.error(`FAIL  ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+});
 console.log(`Chromium ${browser.version()}`);
 for (const [name, run] of Object.entries(parts)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
@@ -12,8 +12,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
+import { root } from "./site.js";
 import { install } from "./tools.js";
 import { type ChatServer, users } from "./web-chat.js";
+
+/**
+ * Where a Prosody 13 with its modules is unpacked: `PROSODY_13`, or what the scripts of the peers, beside the checkout,
+ * unpack for the harness of real servers, too.
+ */
+export function prosody13(): string | undefined {
+  const scripts = join(root, "../shared/peers");
+  if (process.env.PROSODY_13 !== undefined || !existsSync(scripts)) return process.env.PROSODY_13;
+  const unpack =
+    'NAME=peers; . "$0/lib.sh" && unpack_pkgs prosody13 backports prosody prosody-modules && printf %s "$TREE"';
+  return execFileSync("bash", ["-c", unpack, scripts], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+}
 
 /**
  * @param tree where one with SASL2 is unpacked; left out: the one that is installed.
@@ -38,9 +51,13 @@ export async function prosody(tree?: string): Promise<(ChatServer & { readonly r
     url: `ws://localhost:${port}/xmpp-websocket`,
     tokens: tree !== undefined,
     async start() {
-      child ??= spawn(server, ["--config", config, "-F"], { stdio: "ignore" });
+      if (child === undefined) {
+        const started = spawn(server, ["--config", config, "-F"], { stdio: "ignore" });
+        process.once("exit", () => started.kill("SIGKILL")); // whoever interrupts the tests
+        child = started;
+      }
       for (let left = 100; !(await listens(port)); left--) {
-        if (left === 0 || child.exitCode !== null) throw new Error("Prosody does not start");
+        if (left === 0 || child?.exitCode !== null) throw new Error("Prosody does not start");
         await wait(100);
       }
     },

@@ -17,6 +17,12 @@ export function fail(name: string, why: unknown): void {
   console.log(`FAIL  ${name}\n${text.replace(/^/gm, "      ")}`);
 }
 
+/** Something that cannot run here; where all has to run, that is a failure. */
+export function skip(why: string): void {
+  if (process.env.CI) fail(why, "CI is set, and so nothing may be left out");
+  else console.log(`SKIP  ${why}`);
+}
+
 /** Runs something that has a name. */
 export async function attempt(name: string, run: () => Promise<void>): Promise<void> {
   try {

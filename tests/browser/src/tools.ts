@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 
 export const isRoot: boolean = process.getuid?.() === 0;
 
-/** Whether a Debian package could be installed; says what it does. */
+/** Installs a Debian package; says that it does. @returns whether that was possible. */
 export function install(name: string): boolean {
   if (!existsSync("/usr/bin/apt-get") || !isRoot) return false;
   console.log(`installing ${name}`);
@@ -20,8 +20,12 @@ export function install(name: string): boolean {
   try {
     add();
   } catch {
-    apt("update");
-    add();
+    try {
+      apt("update");
+      add();
+    } catch {
+      return false;
+    }
   }
   return true;
 }
