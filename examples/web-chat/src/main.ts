@@ -268,6 +268,7 @@ function openConversation(peer: string): void {
   conversation(peer).unread = 0;
   showPeers();
   showMessages();
+  the("peers").querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   the("text").focus();
 }
 
