@@ -27,6 +27,7 @@ import {
 import { authenticate, greet, runCommand } from "sasl-smtp";
 import { type NodeLineTransport, nodeLineTransport, startTlsClient } from "sasl-smtp/node";
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
+import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { afterEach, describe, expect, test } from "vitest";
 import { type InstallOptions, installSASL } from "./index.js";
 
@@ -231,6 +232,27 @@ describe("two servers in a program", () => {
     expect(installSASL(server, sasl)).toBe(server);
     expect(() => installSASL(server, sasl)).toThrow(TypeError);
     expect(() => installSASL(new SMTPServer(quiet), sasl, { maxAttempts: 2 })).toThrow(RangeError);
+  });
+});
+
+describe("a version with other insides is refused, so that nobody is logged in by onAuth unawares", () => {
+  const sasl = new SASLServer({ mechanisms: [plain], accounts: memoryAccounts({}) });
+  for (const name of ["handler_AUTH", "handler_EHLO", "_isSupported"] as const) {
+    test(`without ${name}`, () => {
+      const { prototype } = SMTPConnection;
+      const before = Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor;
+      delete (prototype as Partial<SMTPConnection>)[name];
+      try {
+        expect(() => installSASL(new SMTPServer(quiet), sasl)).toThrow(TypeError);
+      } finally {
+        Object.defineProperty(prototype, name, before);
+      }
+    });
+  }
+
+  test("with connections that are no set", () => {
+    const server = Object.assign(new SMTPServer(quiet), { connections: new Map() as never });
+    expect(() => installSASL(server, sasl)).toThrow(TypeError);
   });
 });
 

@@ -19,7 +19,7 @@ import { tlsChannelBinding, tlsStrength, tlsVersion } from "sasl-core/node";
 import type { ConnectionFacts } from "sasl-lines";
 import { serve } from "sasl-smtp";
 import type { SMTPServer, SMTPServerSession } from "smtp-server";
-import type { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
+import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { ConnectionWire } from "./connection-wire.js";
 
 /** How logins go on beside the `SASLServer`'s own options. */
@@ -43,6 +43,9 @@ export interface InstallOptions {
   readonly maxLineBytes?: number | undefined;
 }
 
+/** What is used without being documented. Where it is gone, logins would be smtp-server's own, and `onAuth` asked. */
+const used = ["handler_AUTH", "handler_EHLO", "send", "close", "_isSupported", "_transmissionType"] as const;
+
 /**
  * Lets clients log in to a server of smtp-server by a `SASLServer`: its mechanisms, accounts, throttle and outcomes. Call it
  * once for a server, before `listen`. `authMethods` and `onAuth` count no more, except for LOGIN of XCLIENT, which is asked
@@ -53,12 +56,15 @@ export interface InstallOptions {
  *
  * @returns the same server.
  * @throws {RangeError} for fewer than 3 attempts.
- * @throws {TypeError} when the server has one already.
+ * @throws {TypeError} when the server has one already, or is of a version whose insides are others.
  */
 export function installSASL<S extends SMTPServer>(server: S, sasl: SASLServer, options: InstallOptions = {}): S {
   const { maxAttempts = 3 } = options;
   if (!(maxAttempts >= 3)) throw new RangeError("maxAttempts must be at least 3");
   const { connections } = server;
+  if (!(connections instanceof Set) || used.some((name) => typeof SMTPConnection.prototype[name] !== "function")) {
+    throw new TypeError("this version of smtp-server is not one that SASL can be installed in");
+  }
   if (Object.hasOwn(connections, "add")) throw new TypeError("this server has its SASL already");
   // Every connection comes by here before it reads or says anything.
   connections.add = (connection) => {
