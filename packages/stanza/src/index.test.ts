@@ -6,7 +6,7 @@ import { PLAIN, plain, SCRAM, scramSha256, scramSha512 } from "sasl-core/mechani
 import type { Mechanism } from "sasl-core/plugin";
 import { type Agent, createClient } from "stanza";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { features, forged, hasty, type Script, script, silent, verbose } from "../test/lying.js";
+import { features, forged, hasty, type Script, script, silent, verbose } from "../../strophe/test/lying.js";
 import { type Login, useSASL } from "./index.js";
 
 const alice = { username: "alice", password: "open sesame" };
