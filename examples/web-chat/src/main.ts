@@ -354,6 +354,6 @@ function element<N extends keyof HTMLElementTagNameMap>(name: N, text = "", clas
 }
 
 const last = rememberedAccount();
-if (!isSecureContext) showLogin(INSECURE_PAGE);
+if (!isSecureContext) showLogin(INSECURE_PAGE, address);
 else if (last === undefined) showLogin();
 else void comeBack(last);

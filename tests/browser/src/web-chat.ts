@@ -269,6 +269,15 @@ export async function webChat(browser: Browser, server: ChatServer): Promise<voi
       await alice.leave();
     });
 
+    await as("a page that came without TLS", async () => {
+      const alice = await arrive();
+      await alice.page.addInitScript("Object.defineProperty(globalThis, 'isSecureContext', { value: false })");
+      await alice.page.reload();
+      assert.match(await alice.problem(), /Open it with https/);
+      await alice.page.locator("#address:focus").waitFor();
+      await alice.leave();
+    });
+
     await as("another account instead, before the last one is back", async () => {
       const alice = await arrive();
       await alice.logIn("alice", server.url);
