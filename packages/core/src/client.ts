@@ -183,8 +183,7 @@ class ClientExchange extends BaseContext implements ClientContext {
   }
 
   layer(layer: SecurityLayer): void {
-    const { maxSsf } = this.protection;
-    if (layer.ssf > maxSsf) throw new TypeError(`${this.mechanism.name} agreed to a layer too strong`);
+    if (layer.ssf > this.protection.maxSsf) throw new TypeError(`${this.mechanism.name} agreed to a layer too strong`);
     this.#layer = layer;
   }
 
@@ -197,11 +196,11 @@ class ClientExchange extends BaseContext implements ClientContext {
         throw new SASLFailure("peer-not-verified", `${name} brought too weak a security layer`);
       }
     } catch (error) {
-      this.end(false, error);
+      this.end([false, error]);
       await this.#machine.abort().catch(() => {}); // unless it is over; lets go of its timer, too
       throw error instanceof TypeError ? error : asSASLError(error, "aborted", `${name} failed on this side`);
     }
-    this.end(true);
+    this.end([true]);
     return {
       mechanism: name,
       authcid: this.#given.username,
@@ -224,9 +223,10 @@ class ClientExchange extends BaseContext implements ClientContext {
       let reply: SASLReply | undefined;
       for (;;) {
         const turn = await machine.until(half.next(reply?.payload));
-        const said = content(turn.value);
+        const final = (turn.value as Partial<Final> | undefined)?.final;
+        const said = final ?? (turn.value as Uint8Array | undefined);
         if (reply?.state === "success") {
-          if (turn.done && said === undefined) return;
+          if (turn.done && !said) return;
           throw earlySuccess();
         }
         if (!reply && flow === (said ? "server-first" : "client-first")) {
@@ -246,24 +246,12 @@ class ClientExchange extends BaseContext implements ClientContext {
           if (reply.state === "success" && !reply.payload?.length) return;
           throw new SASLFailure("unexpected-message", "the server goes on after the end");
         }
-        if (reply.state === "success" && !isFinal(turn.value)) throw earlySuccess();
+        if (reply.state === "success" && !final) throw earlySuccess();
       }
     } finally {
       half.return(undefined).catch(() => {});
     }
   }
-}
-
-/** What a half yields or returns. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a generator that ends without `return` gives void
-type Said = Uint8Array | Final | undefined | void;
-
-function content(value: Said): Uint8Array | undefined {
-  return isFinal(value) ? value.final : (value ?? undefined);
-}
-
-function isFinal(value: Said): value is Final {
-  return value !== undefined && "final" in value;
 }
 
 function earlySuccess(): SASLError {

@@ -33,8 +33,7 @@ export const defaultLimits: Limits = {
  *
  * @throws {RangeError} for anything but numbers from 0.
  */
-export function limitsFrom(given: Partial<Limits> | undefined): Limits {
-  if (given === undefined) return defaultLimits;
+export function limitsFrom(given: Partial<Limits> = {}): Limits {
   const limits: { -readonly [K in keyof Limits]: number } = { ...defaultLimits };
   for (const name of Object.keys(limits) as (keyof Limits)[]) {
     const { [name]: value = limits[name] } = given;

@@ -217,12 +217,12 @@ export class ServerExchange extends BaseContext implements ServerContext {
     } catch {
       // A plug-in without types may have given something that is no generator: it holds nothing.
     }
-    this.end(false);
+    this.end([false]);
   }
 
   /** Success was told: what is left to do needs nobody to wait for it. */
   finish(): void {
-    this.end(true);
+    this.end([true]);
     if (!this.#identity.mayLack) return;
     const { onFault } = this.#server.options();
     // A log that fails, now or later, harms nobody.

@@ -106,18 +106,16 @@ export class SASLClient<E> implements SASLInterface {
       if (aborted) return { state };
       throw parseFailure(element, adapter);
     }
-    if (aborted || (state !== "challenge" && state !== "success")) throw this.#stray(element);
+    if (aborted || (state !== "challenge" && state !== "success")) {
+      const ended = isElement(adapter, element, "error", NS_STREAM);
+      throw new SASLFailure(ended ? "connection-lost" : "unexpected-message", "no answer", { opaqueError: element });
+    }
     try {
       const payload = readPayload(adapter, element, this.#maxBytes);
-      return state === "success" ? { state, payload } : { state, payload: payload ?? new Uint8Array(0) };
+      return { state, payload: payload ?? (this.#open ? new Uint8Array(0) : undefined) } as SASLReply;
     } catch (error) {
       if (this.#open) await this.#roundTrip("abort", "").catch(() => {}); // the first fault is the one to tell
       throw error;
     }
-  }
-
-  #stray(opaqueError: E): SASLFailure {
-    const ended = isElement(this.#transport.adapter, opaqueError, "error", NS_STREAM);
-    return new SASLFailure(ended ? "connection-lost" : "unexpected-message", "no answer", { opaqueError });
   }
 }

@@ -86,9 +86,9 @@ export function browserKeyCache(options: BrowserKeyCacheOptions = {}): BrowserKe
     const key = keyOf({ host, username });
     const since = cleared;
     const known = typed.get(key);
-    const fingerprint = password && ctx.hmac(digest, pepper, password);
+    const fingerprint = password && (() => ctx.hmac(digest, pepper, password));
     // Nothing in the database fits a password that this page has not seen yet.
-    if (!fingerprint || (known !== undefined && equalBytes(known.fingerprint, await fingerprint))) {
+    if (!fingerprint || (known !== undefined && equalBytes(known.fingerprint, await fingerprint()))) {
       const entry = await inOrder(() => store.get(key));
       const held = heldKeys(entry);
       if (entry && held && (!fingerprint || known?.entry === entry.id) && fits(held, digest, salt, iterations)) {
@@ -100,13 +100,14 @@ export function browserKeyCache(options: BrowserKeyCacheOptions = {}): BrowserKe
       }
     }
     if (!password || !fingerprint) return undefined;
-    const [made, print] = await Promise.all([deriveHeld(request, password).catch(() => undefined), fingerprint]);
+    const [made, print] = await Promise.all([deriveHeld(request, password).catch(() => undefined), fingerprint()]);
     if (made === undefined) return derive?.(); // not every WebCrypto can; such keys are not kept
     ctx.ended((ok) => {
       if (!ok || since !== cleared) return;
       const id = crypto.randomUUID();
       typed.set(key, { entry: id, fingerprint: print });
       const write = async () => {
+        await new Promise((resolve) => setTimeout(resolve)); // first the login goes on
         if (since !== cleared) return;
         await store.change(key, () => ({
           id,

@@ -32,6 +32,9 @@ export interface ContextSettings {
   readonly nonce?: (() => string) | undefined;
 }
 
+/** How an exchange ended. */
+type Outcome = readonly [ok: boolean, error?: unknown];
+
 export abstract class BaseContext implements MechanismContext {
   readonly mechanism: MechanismInfo;
   readonly limits: Limits;
@@ -44,9 +47,10 @@ export abstract class BaseContext implements MechanismContext {
   readonly #shared: ContextSettings;
   abstract readonly secure: boolean;
   abstract readonly protection: LayerBounds;
-  #end!: (outcome: readonly [ok: boolean, error?: unknown]) => void;
-  readonly #outcome = new Promise<readonly [ok: boolean, error?: unknown]>((resolve) => {
-    this.#end = resolve;
+  /** Tells everybody who wants to know, also later; the first outcome counts. */
+  end!: (outcome: Outcome) => void;
+  readonly #outcome = new Promise<Outcome>((resolve) => {
+    this.end = resolve;
   });
 
   protected constructor(
@@ -95,14 +99,8 @@ export abstract class BaseContext implements MechanismContext {
     this.#outcome.then((outcome) => callback(...outcome)).catch(() => {});
   }
 
-  /** Tells everybody who wants to know, also later; the first outcome counts. */
-  end(...outcome: readonly [ok: boolean, error?: unknown]): void {
-    this.#end(outcome);
-  }
-
   /** A name this side was given or read: bounded, without NUL (RFC 4422 §3.4.1). */
-  checkIdentity(name: string | undefined): void {
-    if (name === undefined) return;
+  checkIdentity(name = ""): void {
     if (name.includes("\0")) throw new SASLFailure("malformed-message", "an identity holds a NUL");
     // A UTF-16 unit is at most three octets of UTF-8; only names that might be too long are encoded.
     const { maxIdentityBytes } = this.limits;

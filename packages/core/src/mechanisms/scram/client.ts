@@ -87,5 +87,5 @@ async function findKeys(
   } finally {
     password?.fill(0);
   }
-  throw ctx.fail("no-credentials", "there are no keys that fit");
+  throw ctx.fail("no-credentials", "no keys fit");
 }
