@@ -252,6 +252,23 @@ describe("a server that lies", () => {
     await vi.waitFor(() => expect(client.isConnected).toBe(false));
   });
 
+  test("an answer on which ldapts' own parser never comes to an end", async () => {
+    const script: DirectoryOptions["script"] = ({ id }) => {
+      const octets = message(id, 0x61, (writer) => {
+        writer.writeEnumeration(49);
+        writer.writeString("");
+        writer.writeString("");
+        writer.startSequence(0xa3); // a referral, with a text in it that is longer than the message
+        writer.writeBuffer(Buffer.alloc(2, 0x7f), 0x04);
+        writer.endSequence();
+      });
+      octets[octets.length - 3] = 0x7f;
+      return octets;
+    };
+    const { client } = await open({ script });
+    await expect(saslBind(client, [SCRAM(alice)])).rejects.toMatchObject({ code: "refused" });
+  });
+
   test("octets one by one", async () => {
     const { client, directory } = await open({
       script: ({ id }) => {

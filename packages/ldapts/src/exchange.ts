@@ -61,28 +61,34 @@ export class BindExchange implements SASLInterface {
     const splitter = new MessageSplitter();
     this.#open = this.#settled = false;
     this.#pending = new Promise<BindResponse>((resolve, reject) => {
+      const others = socket.listeners("data") as ((chunk: Buffer) => void)[];
       const settle = (settled: () => void): void => {
         socket.off("data", hear).off("close", lose);
+        for (const other of others) socket.on("data", other);
         settled();
       };
       const lose = (): void => settle(() => reject(new SASLFailure("connection-lost", "the connection was closed")));
       const hear = (chunk: Buffer): void => {
         try {
+          let answer: BindResponse | undefined;
           for (const message of splitter.push(chunk)) {
-            const response = readBindResponse(message, id);
-            if (response === undefined) continue; // to something else
-            this.#open = response.code === resultCodes.saslBindInProgress;
-            this.#settled = !this.#open && response.code !== resultCodes.success;
-            settle(() => resolve(response));
-            return;
+            const response = answer === undefined ? readBindResponse(message, id) : undefined;
+            if (response !== undefined) answer = response;
+            else for (const other of others) other.call(socket, message); // an answer to something else
           }
+          if (answer === undefined) return;
+          const { code } = answer;
+          this.#open = code === resultCodes.saslBindInProgress;
+          this.#settled = !this.#open && code !== resultCodes.success;
+          settle(() => resolve(answer));
         } catch (error) {
           settle(() => reject(error));
           socket.destroy(); // where the next message begins is not known any more
         }
       };
-      // Before ldapts, which gives up on what it cannot read, hears it; it drops answers to numbers it has not used.
-      socket.prependListener("data", hear).on("close", lose);
+      // ldapts would drop answers to a number it has not used; but on malformed ones its parser may never come to an end.
+      socket.on("data", hear).on("close", lose);
+      for (const other of others) socket.off("data", other);
       if (socket.destroyed) return lose();
       socket.write(writeBindRequest(id, mechanism, credentials));
     });
