@@ -26,7 +26,7 @@ let result;
 let bindings = 0;
 const xmpp = saslClient(
   client,
-  { service, domain, username, resource: "peers", timeout: 8000 },
+  { service, domain, username, resource: `peers-${process.pid}`, timeout: 8000 }, // the same would end each other
   [SCRAMPLUS(credentials), SCRAM(credentials), PLAIN(credentials)],
   {
     policy: { channelBinding },
