@@ -74,6 +74,7 @@ export async function runStores(browser: Browser, site: Site): Promise<void> {
     async (open) => {
       const [page, other] = [await open(), await open()];
       await page.evaluate('stores.logIn("typed")');
+      await page.evaluate("stores.users()"); // after what the login still writes
       assert.equal(await other.evaluate(`stores.remove("${keys}")`), "removed");
       assert.equal(await page.evaluate('stores.logIn("cached")'), "no-credentials");
       assert.equal(await page.evaluate('stores.logIn("typed")'), "verified");
