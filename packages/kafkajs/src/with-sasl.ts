@@ -43,8 +43,7 @@ export function withSASL(
   options: SASLOptions = {},
 ): KafkaConfig & { readonly sasl: Mechanism } {
   const { ssl } = config;
-  const { rejectUnauthorized = process.env["NODE_TLS_REJECT_UNAUTHORIZED"] !== "0" } =
-    typeof ssl === "object" ? ssl : {};
+  const { rejectUnauthorized = process.env.NODE_TLS_REJECT_UNAUTHORIZED !== "0" } = typeof ssl === "object" ? ssl : {};
   const secure = Boolean(ssl) && rejectUnauthorized;
   const name = mechanism.toUpperCase(); // as kafkajs sends it
   const login = async ({ host, port, saslAuthenticate }: AuthenticationProviderArgs): Promise<void> => {
