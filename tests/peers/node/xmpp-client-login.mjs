@@ -21,7 +21,7 @@ async function login(spoil) {
   const xmpp = client({
     service: request.service,
     domain: request.domain,
-    resource: "peers",
+    resource: `peers-${process.pid}`, // others log in at the same time
     username: request.username,
     password: request.password,
     userAgent: xml("user-agent", { id: request.userAgent }, xml("software", {}, "xmpp.js")),

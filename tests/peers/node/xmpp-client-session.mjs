@@ -15,7 +15,7 @@ const request = JSON.parse(await text(process.stdin));
 
 function make({ username, password }) {
   const { service, domain } = request;
-  const xmpp = client({ service, domain, resource: "peers", username, password, timeout: 8000 });
+  const xmpp = client({ service, domain, resource: `peers-${process.pid}`, username, password, timeout: 8000 });
   xmpp.reconnect.stop();
   xmpp.on("error", (error) => process.stderr.write(`${error}\n`));
   return xmpp;
