@@ -100,6 +100,20 @@ async function suite(command, { id, args }, only) {
   }
 }
 
+/** The files with tests that failed, and how many in each, most first. @param {string} report of vitest */
+function whereOf(report) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const [, name, file] of report.matchAll(/^ *FAIL +\|([\w-]+)\| (\S+) >/gm)) {
+    const where = `${name} \`${file}\``;
+    counts.set(where, (counts.get(where) ?? 0) + 1);
+  }
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([where, count]) => `${where} (${count})`)
+    .join(", ");
+}
+
 /** An empty project with the packages as they would be published. @returns {Promise<string>} its folder */
 async function packedProject() {
   const folder = join(cache, "packed");
@@ -185,9 +199,11 @@ mkdirSync(cache, { recursive: true });
 const project = await step("Packing the packages into an empty project", packedProject);
 /** @type {string[][]} */
 const rows = [];
+/** @type {string[]} */
+const notes = [];
 for (const runtime of chosen) {
   const { command, version } = await installed(runtime);
-  const { passed, failed } = await step(`${runtime.label} ${version}: the suite`, () =>
+  const { passed, failed, report } = await step(`${runtime.label} ${version}: the suite`, () =>
     suite(command, runtime, only.length > 0 ? only : projects),
   );
   const smoke = await capture(command, [...runtime.args, "smoke.js"], { cwd: project });
@@ -202,6 +218,7 @@ for (const runtime of chosen) {
   count(smoke.code === 0);
   count(require.code === 0);
   const share = failed === 0 ? "all" : `${failed} fail`;
+  if (failed > 0) notes.push(`${runtime.label}: what fails is in ${whereOf(report)}.`);
   rows.push([`${runtime.label} (${version})`, passed.toLocaleString("en"), share, yes(smoke), yes(require)]);
 }
 
@@ -225,7 +242,7 @@ if (wanted.length === 0) {
     on: `${platform} ${arch}`,
     head: ["runtime", "tests passed", "of them", "import", "require()"],
     rows,
-    notes: [`Declarations check with TypeScript ${versions.join(", ")}, under \`nodenext\` and \`bundler\`.`],
+    notes: [...notes, `Declarations check with TypeScript ${versions.join(", ")}, under \`nodenext\` and \`bundler\`.`],
   });
 }
 say(closingLine(totals));
