@@ -122,7 +122,7 @@ export abstract class BufferedTransport implements ServerTransport {
   }
 
   /** Everything that arrived and was not read. */
-  protected takeLeftover(): Uint8Array<ArrayBuffer> {
+  protected takeLeftover(): Uint8Array {
     return this.#splitter.clear();
   }
 

@@ -92,19 +92,19 @@ export class LineSplitter {
   }
 
   /** The next `count` octets as a new array, or `undefined` when fewer have arrived. */
-  bytes(count: number): Uint8Array<ArrayBuffer> | undefined {
+  bytes(count: number): Uint8Array | undefined {
     if (count === 0) return new Uint8Array(0);
     if (this.#buffer === undefined || this.buffered < count) return undefined;
     const taken = this.#buffer.slice(this.#start, this.#start + count);
     this.#advance(this.#start + count);
-    return taken as Uint8Array<ArrayBuffer>;
+    return taken as Uint8Array;
   }
 
   /** Everything that was pushed and not taken, as a new array; nothing is left. */
-  clear(): Uint8Array<ArrayBuffer> {
+  clear(): Uint8Array {
     const left = this.#buffer?.slice(this.#start, this.#end) ?? new Uint8Array(0);
     this.#advance(this.#end);
-    return left as Uint8Array<ArrayBuffer>;
+    return left as Uint8Array;
   }
 
   /** Drops the rest of a line that was too long. True when its end has been found. */

@@ -33,7 +33,7 @@ export function encodeBase64(bytes: Uint8Array): string {
  * @throws {SASLFailure} `limit-exceeded` when the text stands for more than `maxBytes`, known before it is decoded;
  *   `incorrect-encoding` when it is no canonical Base64.
  */
-export function decodeBase64(text: string, options?: DecodeBase64Options): Uint8Array<ArrayBuffer> {
+export function decodeBase64(text: string, options?: DecodeBase64Options): Uint8Array {
   const maxBytes = options?.maxBytes;
   // §4: three octets for four characters, and as many as there are for the rest.
   if (maxBytes !== undefined && Math.floor(text.replace(/={1,2}$/, "").length * 0.75) > maxBytes) {

@@ -10,7 +10,7 @@
  * @param parts any number, any length. Neither changed nor kept.
  * @returns a new array that the caller owns.
  */
-export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
   const joined = new Uint8Array(length);

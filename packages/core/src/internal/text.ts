@@ -16,7 +16,7 @@ const decoder: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: 
  * @returns a new array that the caller owns.
  * @throws {SASLFailure} `incorrect-encoding` when the text holds a lone surrogate.
  */
-export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
+export function encodeUtf8(text: string): Uint8Array {
   if (!text.isWellFormed()) throw new SASLFailure("incorrect-encoding", "text with a lone surrogate");
   return encodeText(text);
 }

@@ -45,16 +45,16 @@ export declare function nativeDigest(name: "SHA-1" | "SHA-256" | "SHA-384" | "SH
 export declare function randomBytes(count: number): Uint8Array;
 
 /** UTF-8 octets of well-formed text, as an array of the caller's own. */
-export declare function encodeText(text: string): Uint8Array<ArrayBuffer>;
+export declare function encodeText(text: string): Uint8Array;
 
 /** Canonical base64 (RFC 4648 §4): padded, no line breaks. */
 export declare function toBase64(bytes: Uint8Array): string;
 
 /** What base64 decodes to, read as leniently as the runtime likes, as an array of the caller's own; `undefined` where it gives up. */
-export declare function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined;
+export declare function fromBase64(text: string): Uint8Array | undefined;
 
 /** Octets as a text of one character, U+0000 to U+00FF, for each: what ISO 8859-1 makes of them. */
 export declare function toOctetText(bytes: Uint8Array): string;
 
 /** The octets such a text stands for, as an array of the caller's own. Characters above U+00FF must not be in it. */
-export declare function fromOctetText(text: string): Uint8Array<ArrayBuffer>;
+export declare function fromOctetText(text: string): Uint8Array;

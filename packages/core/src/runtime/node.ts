@@ -110,7 +110,7 @@ export function randomBytes(count: number): Uint8Array {
  * Half the time of TextEncoder for the lengths of an exchange: arrays of up to 64 octets are cheap to make, and longer
  * ones come out of Node's pool of Buffers in the form of a plain array.
  */
-export function encodeText(text: string): Uint8Array<ArrayBuffer> {
+export function encodeText(text: string): Uint8Array {
   if (text.length <= 64) {
     const bytes = new Uint8Array(text.length);
     let i = 0;
@@ -137,7 +137,7 @@ export function toBase64(bytes: Uint8Array): string {
   return text;
 }
 
-export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+export function fromBase64(text: string): Uint8Array {
   const { buffer, byteOffset, length } = Buffer.from(text, "base64");
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);
 }
@@ -146,7 +146,7 @@ export function toOctetText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
-export function fromOctetText(text: string): Uint8Array<ArrayBuffer> {
+export function fromOctetText(text: string): Uint8Array {
   if (text.length <= 64) return write(text, new Uint8Array(text.length), 0);
   const { buffer, byteOffset, length } = Buffer.from(text, "latin1");
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, length);

@@ -35,7 +35,7 @@ export function randomBytes(count: number): Uint8Array {
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
-export function encodeText(text: string): Uint8Array<ArrayBuffer> {
+export function encodeText(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
@@ -45,7 +45,7 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+export function fromBase64(text: string): Uint8Array | undefined {
   try {
     const binary = atob(text);
     const bytes = new Uint8Array(binary.length);
@@ -62,7 +62,7 @@ export function toOctetText(bytes: Uint8Array): string {
   return text;
 }
 
-export function fromOctetText(text: string): Uint8Array<ArrayBuffer> {
+export function fromOctetText(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
