@@ -1,7 +1,7 @@
 /**
- * `npm run runtimes`: the suite on every runtime, the packed packages on every Node.js, the declarations with every
- * TypeScript; and the tables of it in the documentation. `-- node-22 bun` runs only those, `-- core` behind a `--` says
- * which projects of the suite; neither changes the tables.
+ * `npm run runtimes`: the suite and the packed packages on every runtime, the declarations with every TypeScript, and the
+ * table of it in the documentation. `-- node-22 typescript` tries only those, and leaves the rest of the table; `-- bun core`
+ * only that project of the suite, and leaves all of it.
  *
  * The runtimes come from npm and stay in the cache.
  *
@@ -9,7 +9,7 @@
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { keepFigures } from "./lib/figures.mjs";
+import { heldFigures, keepFigures } from "./lib/figures.mjs";
 import { packAll, testedPeers } from "./lib/pack.mjs";
 import { capture, must, root, say, step } from "./lib/run.mjs";
 import { imported, required } from "./lib/smoke.mjs";
@@ -76,7 +76,7 @@ async function installed({ id, from, binary, args }) {
  * @param {readonly string[]} only
  * @returns {Promise<{ passed: number, failed: number, report: string }>}
  */
-async function suite(command, { id, args }, only) {
+async function suite(command, { id, args, whole }, only) {
   const counts = join(cache, `${id}.json`);
   rmSync(counts, { force: true });
   const { stdout, stderr } = await capture(
@@ -87,6 +87,8 @@ async function suite(command, { id, args }, only) {
       "run",
       "--reporter=dot",
       "--reporter=./scripts/lib/count-reporter.mjs",
+      // Where something is missing, tests wait for what never comes.
+      ...(whole ? [] : ["--testTimeout=5000"]),
       ...only.flatMap((name) => ["--project", name]),
     ],
     { env: { SASL_TEST_COUNTS: counts, NO_COLOR: "1", PATH: `${join(command, "..")}:${process.env.PATH}` } },
@@ -180,14 +182,76 @@ async function declarations(folder, version) {
   return { version: manifest.version, complaints };
 }
 
-const wanted = process.argv.slice(2).filter((each) => each !== "--");
-const only = wanted.filter((each) => projects.includes(each));
-const chosen = runtimes.filter(({ id }) => wanted.length === only.length || wanted.includes(id));
-const unknown = wanted.filter((each) => !only.includes(each) && !runtimes.some(({ id }) => id === each));
-if (unknown.length > 0) {
-  say(
-    `Unknown: ${unknown.join(", ")}. Runtimes: ${runtimes.map(({ id }) => id).join(", ")}. Projects: ${projects.join(", ")}.`,
+/**
+ * Writes what came out into the table; what else stands there stays, and so does it when this run is broken off.
+ *
+ * @param {string} label
+ * @param {string[] | undefined} row
+ * @param {string | undefined} note
+ */
+function keep(label, row, note) {
+  const { rows = [], notes = [] } = heldFigures("runtimes") ?? {};
+  const labels = runtimes.map((each) => each.label);
+  const place = (/** @type {string} */ text) => labels.findIndex((each) => text.startsWith(each));
+  const others = rows.filter(([name = ""]) => !name.startsWith(`${label} (`));
+  keepFigures("runtimes", {
+    command: "npm run runtimes",
+    on: `${process.platform} ${process.arch}`,
+    head: ["runtime", "tests passed", "of them", "import", "require()"],
+    rows: [...others, ...(row ? [row] : [])].sort(([a = ""], [b = ""]) => place(a) - place(b)),
+    notes: [...notes.filter((each) => !each.startsWith(`${label}:`)), ...(note ? [note] : [])].sort(),
+  });
+}
+
+/** @param {Runtime} runtime */
+async function tryRuntime(runtime) {
+  const { command, version } = await installed(runtime);
+  const { passed, failed, report } = await step(`${runtime.label} ${version}: the suite`, () =>
+    suite(command, runtime, only.length > 0 ? only : projects),
   );
+  const smoke = await capture(command, [...runtime.args, "smoke.js"], { cwd: project });
+  const require = await capture(command, [...runtime.args, "smoke.cjs"], { cwd: project });
+  say(`  ${passed} passed, ${failed} failed; import ${yes(smoke)}, require() ${yes(require)}`);
+  if (failed > 0) say(`  see ${join(cache, `${runtime.id}.log`)}`);
+  for (const { code, stderr } of [smoke, require]) {
+    if (code !== 0) say(stderr.trim().split("\n").slice(0, 12).join("\n"));
+  }
+  totals.passed += passed;
+  // What another runtime lacks is told in the table, and no fault of ours.
+  if (runtime.whole) totals.failed += failed;
+  count(smoke.code === 0);
+  count(require.code === 0);
+  if (only.length > 0) return;
+  const share = failed === 0 ? "all" : `${failed} fail`;
+  const row = [`${runtime.label} (${version})`, passed.toLocaleString("en"), share, yes(smoke), yes(require)];
+  keep(runtime.label, row, failed === 0 ? undefined : `${runtime.label}: what fails is in ${whereOf(report)}.`);
+}
+
+async function tryCompilers() {
+  /** @type {string[]} */
+  const versions = [];
+  for (const each of compilers) {
+    const { version, complaints } = await step(`TypeScript ${each}`, () => declarations(project, each));
+    for (const line of complaints.slice(0, 10)) say(`  ${line}`);
+    count(complaints.length === 0);
+    if (complaints.length === 0) versions.push(version);
+  }
+  const ways = "under `nodenext` and `bundler`";
+  keep("TypeScript", undefined, `TypeScript: the declarations are good for ${versions.join(", ")}, ${ways}.`);
+}
+
+/** @param {{ code: number }} result */
+function yes({ code }) {
+  return code === 0 ? "yes" : "no";
+}
+
+const ids = [...runtimes.map(({ id }) => id), "typescript"];
+const wanted = process.argv.slice(2);
+const only = wanted.filter((each) => projects.includes(each));
+const named = wanted.filter((each) => ids.includes(each));
+const unknown = wanted.filter((each) => ![...only, ...named].includes(each));
+if (unknown.length > 0) {
+  say(`Unknown: ${unknown.join(", ")}. There are ${ids.join(", ")}; and of the suite ${projects.join(", ")}.`);
   process.exit(64);
 }
 
@@ -197,53 +261,8 @@ const count = (ok) => (ok ? totals.passed++ : totals.failed++);
 
 mkdirSync(cache, { recursive: true });
 const project = await step("Packing the packages into an empty project", packedProject);
-/** @type {string[][]} */
-const rows = [];
-/** @type {string[]} */
-const notes = [];
-for (const runtime of chosen) {
-  const { command, version } = await installed(runtime);
-  const { passed, failed, report } = await step(`${runtime.label} ${version}: the suite`, () =>
-    suite(command, runtime, only.length > 0 ? only : projects),
-  );
-  const smoke = await capture(command, [...runtime.args, "smoke.js"], { cwd: project });
-  const require = await capture(command, [...runtime.args, "smoke.cjs"], { cwd: project });
-  say(`  ${passed} passed, ${failed} failed; import ${smoke.code === 0}, require() ${require.code === 0}`);
-  if (runtime.whole && failed > 0) say(`  see ${join(cache, `${runtime.id}.log`)}`);
-  for (const { code, stderr } of [smoke, require])
-    if (code !== 0) say(stderr.trim().split("\n").slice(0, 12).join("\n"));
-  totals.passed += passed;
-  // What another runtime lacks is told in the table, and no fault of ours.
-  if (runtime.whole) totals.failed += failed;
-  count(smoke.code === 0);
-  count(require.code === 0);
-  const share = failed === 0 ? "all" : `${failed} fail`;
-  if (failed > 0) notes.push(`${runtime.label}: what fails is in ${whereOf(report)}.`);
-  rows.push([`${runtime.label} (${version})`, passed.toLocaleString("en"), share, yes(smoke), yes(require)]);
-}
-
-/** @param {{ code: number }} result */
-function yes({ code }) {
-  return code === 0 ? "yes" : "no";
-}
-
-/** @type {string[]} */
-const versions = [];
-if (wanted.length === 0) {
-  for (const each of compilers) {
-    const { version, complaints } = await step(`TypeScript ${each}`, () => declarations(project, each));
-    for (const line of complaints.slice(0, 10)) say(`  ${line}`);
-    count(complaints.length === 0);
-    if (complaints.length === 0) versions.push(version);
-  }
-  const { platform, arch } = process;
-  keepFigures("runtimes", {
-    command: "npm run runtimes",
-    on: `${platform} ${arch}`,
-    head: ["runtime", "tests passed", "of them", "import", "require()"],
-    rows,
-    notes: [...notes, `Declarations check with TypeScript ${versions.join(", ")}, under \`nodenext\` and \`bundler\`.`],
-  });
-}
+const chosen = named.length > 0 ? named : ids;
+for (const runtime of runtimes) if (chosen.includes(runtime.id)) await tryRuntime(runtime);
+if (chosen.includes("typescript")) await tryCompilers();
 say(closingLine(totals));
 process.exitCode = totals.failed === 0 ? 0 : 1;

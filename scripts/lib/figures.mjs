@@ -77,13 +77,22 @@ function format({ head, rows, notes = [], command, on, date }) {
 
 /**
  * @param {string} name
+ * @returns {Figures | undefined} what was measured last
+ */
+export function heldFigures(name) {
+  const file = join(folder, `${name}.json`);
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+}
+
+/**
+ * @param {string} name
  * @param {string} page
  * @returns {Figures}
  */
 function read(name, page) {
-  const file = join(folder, `${name}.json`);
-  if (!existsSync(file)) throw new Error(`${page} shows ${name}, and docs/figures/${name}.json does not exist`);
-  return JSON.parse(readFileSync(file, "utf8"));
+  const figures = heldFigures(name);
+  if (figures === undefined) throw new Error(`${page} shows ${name}, and docs/figures/${name}.json does not exist`);
+  return figures;
 }
 
 /** Every page there can be a table in, from the root. */
