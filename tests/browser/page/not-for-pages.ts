@@ -14,6 +14,7 @@ const list: readonly (readonly [name: string, what: string])[] = [
   ["R-B64-04 round trip, and the same as a second encoder", "the same"],
   ["R-GEN-30 shows no password", "util.inspect"],
   ["R-GEN-30 shows its size and nothing else", "util.inspect"],
+  ["R-GEN-30 keys show nothing of themselves", "util.inspect"],
 ];
 
 /** @param name a file, or a test with its file before it. */
