@@ -102,7 +102,7 @@ async function suite(command, { id, args, whole }, only) {
   }
 }
 
-/** The files with tests that failed, and how many in each, most first. @param {string} report of vitest */
+/** The files in which most tests failed, and how many in each. @param {string} report of vitest */
 function whereOf(report) {
   /** @type {Map<string, number>} */
   const counts = new Map();
@@ -110,10 +110,9 @@ function whereOf(report) {
     const where = `${name} \`${file}\``;
     counts.set(where, (counts.get(where) ?? 0) + 1);
   }
-  return [...counts]
-    .sort(([, a], [, b]) => b - a)
-    .map(([where, count]) => `${where} (${count})`)
-    .join(", ");
+  const files = [...counts].sort(([, a], [, b]) => b - a).map(([where, count]) => `${where} (${count})`);
+  const more = files.length > 5 ? `, and ${files.length - 5} files with fewer` : "";
+  return files.slice(0, 5).join(", ") + more;
 }
 
 /** An empty project with the packages as they would be published. @returns {Promise<string>} its folder */
