@@ -207,9 +207,13 @@ async function build(run: Run, place: string): Promise<string | undefined> {
     return exit === 0 ? undefined : `${command} failed: ${stderr.trim().split("\n").at(-1)}`;
   };
   if (!existsSync("/usr/bin/apt-get")) return "there is no apt here";
-  // Lists of its own: the system's need not name any sources.
+  // Lists of its own, from where the system has its release: the system's need not name any sources.
   const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "bookworm";
-  writeFileSync(join(place, "apt/sources.list"), `deb-src http://deb.debian.org/debian ${release} main\n`);
+  const known = ["indextargets", "--format", "deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"];
+  const { stdout } = await run.children.run("apt-get", known);
+  const places = new Set(stdout.split("\n").filter((line) => line.includes(` ${release} `)));
+  if (places.size === 0) return "apt knows no place to get sources from";
+  writeFileSync(join(place, "apt/sources.list"), `${[...places].join("\n")}\n`);
   const own = [
     `Dir::Etc::sourcelist=${place}/apt/sources.list`,
     "Dir::Etc::sourceparts=/dev/null",
